@@ -1,0 +1,221 @@
+"""The llama backend with a real model, the smallest one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from voice.server.backend import (
+    Call,
+    CallOutput,
+    Finished,
+    Item,
+    Message,
+    Piece,
+    Prompt,
+    PromptTooLong,
+    TextDelta,
+    Tool,
+    ToolCall,
+)
+from voice.server.llama import LlamaBackend
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+INSTRUCTIONS = "You are a friendly voice assistant. Answer in one or two short spoken sentences."
+TOOLS = (
+    Tool(
+        "get_time",
+        "Tell the current local time and date.",
+        {"type": "object", "properties": {}},
+    ),
+    Tool(
+        "set_timer",
+        "Set a timer that speaks up when it is over.",
+        {
+            "type": "object",
+            "properties": {
+                "minutes": {"type": "integer"},
+                "seconds": {"type": "integer"},
+                "name": {"type": "string"},
+            },
+            "required": ["minutes"],
+        },
+    ),
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def backend(llm_path: Path) -> AsyncIterator[LlamaBackend]:
+    backend = await LlamaBackend.open(llm_path)
+    yield backend
+    await backend.close()
+
+
+def prompt(*items: Item | str, tools: tuple[Tool, ...] = (), limit: int | None = 30) -> Prompt:
+    said = tuple(Message("user", item) if isinstance(item, str) else item for item in items)
+    return Prompt(
+        items=said,
+        instructions=INSTRUCTIONS,
+        tools=tools,
+        temperature=0,
+        max_output_tokens=limit,
+    )
+
+
+async def answer(backend: LlamaBackend, prompt: Prompt) -> list[Piece]:
+    return [piece async for piece in backend.generate(prompt)]
+
+
+def text(pieces: list[Piece]) -> str:
+    return "".join(piece.text for piece in pieces if isinstance(piece, TextDelta))
+
+
+def finished(pieces: list[Piece]) -> Finished:
+    last = pieces[-1]
+    assert isinstance(last, Finished)
+    return last
+
+
+async def test_it_answers_in_deltas_and_counts(backend: LlamaBackend) -> None:
+    pieces = await answer(backend, prompt("What is the capital of France?"))
+    assert "Paris" in text(pieces)
+    assert len(pieces) > 4
+    counted = finished(pieces)
+    assert 30 < counted.input_tokens < 50
+    assert abs(counted.output_tokens - len(pieces)) <= 2
+
+
+async def test_a_continuation_computes_only_what_is_new(backend: LlamaBackend) -> None:
+    first = await answer(backend, prompt("What is the capital of France?"))
+    spoken = Message("assistant", text(first))
+    second = await answer(
+        backend, prompt("What is the capital of France?", spoken, "And of Italy?")
+    )
+    assert "Rome" in text(second)
+    counted, before = finished(second), finished(first)
+    assert counted.cached_tokens >= before.input_tokens
+    assert counted.input_tokens - counted.cached_tokens < 20
+
+
+async def test_preparing_computes_ahead(backend: LlamaBackend) -> None:
+    words = "Once there was a river in the mountains that nobody had seen, and then"
+    prepared = await backend.prepare(prompt(words))
+    whole = finished(await answer(backend, prompt(words, "it was found. Why?", limit=3)))
+    assert prepared.output_tokens == 0
+    assert whole.cached_tokens >= prepared.input_tokens - 1
+
+
+async def test_the_limit_is_kept_and_said(backend: LlamaBackend) -> None:
+    counted = finished(await answer(backend, prompt("Tell me a long story.", limit=5)))
+    assert counted.reached_limit
+    assert counted.output_tokens == 5
+
+
+async def test_stop_words_are_kept(backend: LlamaBackend) -> None:
+    asked = Prompt(items=(Message("user", "Count from one to ten."),), temperature=0)
+    whole = text(await answer(backend, asked))
+    word = whole.split()[2]
+    cut = Prompt(items=asked.items, temperature=0, stop=(word,))
+    assert text(await answer(backend, cut)) == whole.partition(word)[0]
+
+
+async def test_an_abandoned_answer_stops_at_once_and_frees_the_cores(
+    backend: LlamaBackend,
+) -> None:
+    async with aclosing(backend.generate(prompt("Tell me a story.", limit=500))) as pieces:
+        await anext(pieces)
+        began = time.monotonic()
+    assert time.monotonic() - began < 1.0
+    used = time.process_time()
+    await asyncio.sleep(0.5)
+    assert time.process_time() - used < 0.1
+
+
+async def test_an_answer_is_abandoned_while_its_prompt_is_read(backend: LlamaBackend) -> None:
+    long = prompt("word and number " * 800)
+    task = asyncio.create_task(answer(backend, long))
+    await asyncio.sleep(0.3)
+    began = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - began < 3.0
+    assert "Paris" in text(await answer(backend, prompt("What is the capital of France?")))
+
+
+async def test_more_answers_than_slots_all_come(backend: LlamaBackend) -> None:
+    asked = [prompt(f"What is {n} plus {n}?", limit=8) for n in range(4)]
+    answers = await asyncio.gather(*(answer(backend, one) for one in asked))
+    assert all(text(one) for one in answers)
+
+
+async def test_a_conversation_that_is_too_long_loses_its_beginning(
+    backend: LlamaBackend,
+) -> None:
+    items: list[Item] = []
+    for n in range(60):
+        items += [Message("user", f"{n}: " + "word " * 40), Message("assistant", "word " * 40)]
+    items.append(Message("user", "What is the capital of France?"))
+    whole = Prompt(items=tuple(items), temperature=0, max_output_tokens=3, may_truncate=False)
+    with pytest.raises(PromptTooLong, match="tokens"):
+        await answer(backend, whole)
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "arguments"),
+    [
+        ("What time is it?", "get_time", {}),
+        ("Set a timer for five minutes.", "set_timer", {"minutes": 5}),
+        ("Set a timer for ten minutes for the pasta.", "set_timer", {"minutes": 10}),
+        ("Wake me up in two minutes.", "set_timer", {"minutes": 2}),
+    ],
+)
+async def test_a_command_becomes_a_call(
+    backend: LlamaBackend, said: str, name: str, arguments: dict[str, int]
+) -> None:
+    call = (await answer(backend, prompt(said, tools=TOOLS)))[0]
+    assert isinstance(call, ToolCall)
+    assert call.name == name
+    assert arguments.items() <= json.loads(call.arguments).items()
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["Good morning.", "Who wrote Romeo and Juliet?", "Tell me a joke.", "I am a bit tired today."],
+)
+async def test_talk_becomes_no_call(backend: LlamaBackend, said: str) -> None:
+    pieces = await answer(backend, prompt(said, tools=TOOLS))
+    assert not any(isinstance(piece, ToolCall) for piece in pieces)
+    assert "{" not in text(pieces)
+
+
+async def test_what_a_tool_returned_is_said(backend: LlamaBackend) -> None:
+    items = (Call("c", "get_time", "{}"), CallOutput("c", '{"time": "14:05"}'))
+    pieces = await answer(backend, prompt("What time is it?", *items, tools=TOOLS))
+    assert "14:05" in text(pieces)
+
+
+async def test_a_call_can_be_demanded(backend: LlamaBackend) -> None:
+    asked = Prompt(items=(Message("user", "Good morning."),), tools=TOOLS, tool_choice="set_timer")
+    call = (await answer(backend, asked))[0]
+    assert isinstance(call, ToolCall)
+    assert call.name == "set_timer"
+    assert isinstance(json.loads(call.arguments)["minutes"], int)
+
+
+async def test_its_own_listener_lets_nobody_in(backend: LlamaBackend) -> None:
+    import urllib.error
+    import urllib.request
+
+    url = backend._engine._server.listening_address
+    request = urllib.request.Request(f"{url}/completion", b'{"prompt": "x"}')
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        await asyncio.to_thread(urllib.request.urlopen, request)

@@ -1,0 +1,59 @@
+"""What a person sees of a conversation."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from voice.apps.terminal import Terminal, latency_line
+from voice.trace import Trace
+
+LATENCY = {
+    "endpoint": 0.6,
+    "transcribe": 0.05,
+    "first_token": 0.2,
+    "first_audio": 0.15,
+    "voice_to_voice": 1.0,
+}
+
+
+def _shown(*events: tuple[str, dict[str, object]]) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    trace = Trace(Terminal(console))
+    for at, (event, fields) in enumerate(events):
+        trace.mark(event, float(at), 1, **fields)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_turn_is_shown_as_it_happens() -> None:
+    done = {"interrupted": False, "heard_text": "It is three.", "latency": LATENCY}
+    shown = _shown(
+        ("transcript.final", {"text": "What time is it?"}),
+        ("answer.written", {"text": "It is three."}),
+        ("turn.completed", done),
+    )
+    lines = [line.strip() for line in shown.splitlines()]
+    assert lines[0] == "you  What time is it?"
+    assert lines[1] == "voice  It is three."
+    assert lines[2].endswith("1.00 s from your last word to the first sound")
+
+
+def test_an_interruption_tells_what_was_heard() -> None:
+    done = {"interrupted": True, "heard_text": "Once upon", "latency": LATENCY}
+    assert "interrupted; heard: Once upon" in _shown(("turn.completed", done))
+    done = {**done, "heard_text": ""}
+    assert "interrupted before a word" in _shown(("turn.completed", done))
+
+
+def test_square_brackets_are_words_and_no_markup() -> None:
+    assert "[bold]loud[/bold]" in _shown(("transcript.final", {"text": "[bold]loud[/bold]"}))
+
+
+def test_a_turn_without_sound_has_no_latency_line() -> None:
+    assert latency_line({**LATENCY, "voice_to_voice": None}) == ""
+    assert latency_line(LATENCY) == (
+        "pause 0.60 + words 0.05 + first token 0.20 + first sound 0.15 "
+        "→ 1.00 s from your last word to the first sound"
+    )

@@ -1,0 +1,96 @@
+"""Requests as real clients send them, and what is refused by name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from voice.server.backend import Call, CallOutput, Message, Tool
+from voice.server.requests import CreateRequest, Refused, parse
+
+
+def create(**fields: Any) -> CreateRequest:
+    request = parse(json.dumps({"type": "response.create", "model": "m", **fields}))
+    assert isinstance(request, CreateRequest)
+    return request
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({"role": "user", "content": "Hi"}, Message("user", "Hi")),
+        (
+            {"type": "message", "role": "developer", "content": [{"text": "A"}, "B"]},
+            Message("developer", "AB"),
+        ),
+        (
+            {
+                "role": "assistant",
+                "id": "msg_1",
+                "status": "completed",
+                "content": [{"type": "output_text", "text": "Hi", "annotations": []}],
+            },
+            Message("assistant", "Hi"),
+        ),
+        (
+            {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+            Call("c", "f", "{}"),
+        ),
+        (
+            {"type": "function_call_output", "call_id": "c", "output": [{"text": "x"}]},
+            CallOutput("c", "x"),
+        ),
+    ],
+)
+def test_items_are_read_leniently(item: dict[str, Any], expected: object) -> None:
+    assert create(input=[item]).items == (expected,)
+
+
+def test_unknown_keys_stream_and_nulls_are_accepted() -> None:
+    request = create(input="Hi", stream=True, whatever={"a": 1}, temperature=None, tools=None)
+    assert request.items == (Message("user", "Hi"),)
+    assert request.generate
+
+
+def test_reasoning_and_hosted_tools_are_left_out() -> None:
+    request = create(
+        input=[{"type": "reasoning", "summary": []}],
+        tools=[{"type": "web_search"}, {"type": "function", "name": "f"}],
+    )
+    assert request.items == ()
+    assert request.tools == (Tool("f", "", {}),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"input": [{"role": "robot", "content": "x"}]}, "input[0].role"),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_image"}]}]},
+            "input[0].content[0]",
+        ),
+        ({"input": [{"type": "strange"}]}, "input[0]"),
+        ({"input": [5]}, "input[0]"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"temperature": 3}, "temperature"),
+        ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"tools": [{"type": "function"}]}, "tools[0].name"),
+        ({"tool_choice": "sometimes"}, "tool_choice"),
+    ],
+)
+def test_what_is_refused_is_named(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(Refused) as refused:
+        create(**fields)
+    error = refused.value.body
+    where = error.param or ""
+    assert where.startswith(param)
+    assert error.type == "invalid_request_error"
+    assert refused.value.status == 400
+
+
+@pytest.mark.parametrize("message", ["", "{", "[]", "null", '{"type": 5}', "[" * 100_000, b"\xff"])
+def test_what_is_not_a_request_is_refused(message: str | bytes) -> None:
+    with pytest.raises(Refused):
+        parse(message)

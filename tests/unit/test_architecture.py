@@ -1,0 +1,111 @@
+"""Imports run one way: foundations, pure modules, adapters, session, build, command line."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+FOUNDATIONS = {"voice", "voice.errors", "voice.audio.frames", "voice.trace", "voice.clock"}
+PURE = {
+    f"voice.{name}"
+    for names in (
+        "audio.ring audio.echo_path",
+        "listen.gate listen.options listen.transcriber",
+        "turns.events turns.machine",
+        "responses.events responses.conversation responses.lanes responses.options",
+        "speak.abbreviations speak.chunker speak.levels speak.options speak.playback",
+        "speak.speakable speak.synthesizer speak.words",
+        "tools.docstring tools.durations tools.schema",
+        "server.backend server.calling server.chatml server.protocol server.requests",
+        "server.truncation server.writer",
+    )
+    for name in names.split()
+}
+TOP = ["voice.session", "voice.build", "voice.apps", "voice.cli"]
+IMPURE = {
+    "asyncio", "threading", "time", "socket", "subprocess", "queue", "sounddevice", "websockets",
+    "httpx", "faster_whisper", "piper", "onnxruntime", "xllamacpp", "webrtcvad", "soundfile",
+}  # fmt: skip
+
+
+def _modules() -> dict[str, set[str]]:
+    """Every module of the package with all that it imports, wherever in the file."""
+    found = {}
+    for path in sorted((ROOT / "voice").rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        imports: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imports |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: relative imports hide the direction"
+                imports |= {f"{node.module}.{alias.name}" for alias in node.names}
+                imports.add(str(node.module))
+        found[name] = imports
+    return found
+
+
+MODULES = _modules()
+
+
+def _ours(name: str) -> set[str]:
+    return {imported for imported in MODULES[name] if imported in MODULES}
+
+
+def _rank(name: str) -> int:
+    """How high a module stands: it may import what stands as high or lower."""
+    for rank, top in enumerate(TOP, start=3):
+        if name == top or name.startswith(f"{top}."):
+            return rank
+    if name in FOUNDATIONS:
+        return 0
+    return 1 if name in PURE else 2
+
+
+def test_every_named_module_exists() -> None:
+    assert set(MODULES) >= FOUNDATIONS | PURE
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_run_one_way(name: str) -> None:
+    higher = {imported for imported in _ours(name) if _rank(imported) > _rank(name)}
+    assert higher == set()
+
+
+@pytest.mark.parametrize(
+    "name", sorted(PURE | {"voice.audio.frames", "voice.errors", "voice.trace"})
+)
+def test_pure_modules_do_no_io_and_read_no_clock(name: str) -> None:
+    assert {imported.partition(".")[0] for imported in MODULES[name]} & IMPURE == set()
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_stages_do_not_know_their_neighbours(name: str) -> None:
+    """A stage imports its own folder and foundations; only the turn machine hears of the gate."""
+    stages = {"audio", "listen", "turns", "responses", "tools", "speak", "server", "models"}
+    stage = name.split(".")[1] if name.count(".") else ""
+    if stage not in stages:
+        return
+    allowed = {
+        "turns": {"voice.listen.gate"},
+        "server": {"voice.responses.events", "voice.models"},
+    }.get(stage, set())
+    for imported in _ours(name) - FOUNDATIONS:
+        other = imported.split(".")[1]
+        at_home = other == stage or not imported.count(".")
+        assert at_home or any(imported.startswith(name_) for name_ in allowed), imported
+
+
+def test_the_server_shares_the_wire_types_and_nothing_else() -> None:
+    for name in MODULES:
+        if name.startswith("voice.server"):
+            foreign = {
+                imported
+                for imported in _ours(name) - FOUNDATIONS
+                if not imported.startswith("voice.server")
+            }
+            assert foreign <= {"voice.responses", "voice.responses.events"}, name

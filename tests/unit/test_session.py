@@ -1,0 +1,213 @@
+"""Whole conversations in virtual time: real machines and files, no models and no sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from voice.audio.frames import SAMPLE_RATE
+from voice.audio.wav import FileInput, FileOutput
+from voice.clock import VirtualClock
+from voice.listen.fake import FakeTranscriber, LoudnessVad
+from voice.listen.gate import Gate, GateOptions
+from voice.listen.worker import TranscriptionWorker
+from voice.responses.agent import Agent
+from voice.responses.client import ResponsesClient
+from voice.responses.events import (
+    Completed,
+    ErrorBody,
+    ErrorEvent,
+    FunctionCall,
+    Response,
+    ServerEvent,
+)
+from voice.responses.fake import MemoryTransport, Request, text_events
+from voice.responses.options import AgentOptions
+from voice.session import APOLOGY, Parts, Session
+from voice.speak.fake import WORD_SECONDS, FakeSynthesizer
+from voice.speak.playback import Playback
+from voice.speak.worker import SynthesisWorker
+from voice.tools.runner import Toolbox
+from voice.tools.timers import Timers
+from voice.trace import Trace, TraceEvent
+from voice.turns.machine import TurnMachine, TurnOptions
+
+RATE = 16_000
+ANSWER = "One two three four five six seven eight nine ten."
+
+Reply = Callable[[Request, int], Iterable[ServerEvent | str]]
+
+
+def _say(text: str) -> Reply:
+    return lambda request, number: text_events(request["stream_id"], f"r{number}", text)
+
+
+@dataclass
+class Held:
+    """A conversation that was held."""
+
+    events: list[TraceEvent] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    said: Any = None
+
+    def named(self, event: str) -> list[TraceEvent]:
+        return [traced for traced in self.events if traced.event == event]
+
+    def turns(self) -> list[dict[str, Any]]:
+        return [traced.fields for traced in self.named("turn.completed")]
+
+
+async def _hold(
+    folder: Path,
+    talk: list[tuple[float, float]],
+    words: list[str],
+    reply: Reply,
+    seconds: float = 12.0,
+) -> Held:
+    """Speak at the given stretches (seconds), be understood as `words`, and be answered."""
+    held = Held()
+    sound = np.zeros(round(seconds * SAMPLE_RATE), np.int16)
+    for start, end in talk:
+        sound[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)] = 8000
+        sound[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE) : 2] *= -1
+    soundfile.write(folder / "in.wav", sound, SAMPLE_RATE)
+
+    def answer(request: Request) -> Iterable[ServerEvent | str]:
+        if request["type"] != "response.create":
+            return []
+        held.requests.append(request)
+        return reply(request, len(held.requests))
+
+    async def connect() -> MemoryTransport:
+        return MemoryTransport(answer)
+
+    clock = VirtualClock()
+    client = ResponsesClient(connect)
+    transcriber = TranscriptionWorker(FakeTranscriber(["warm-up", *words]), partial_seconds=0.5)
+    synthesizer = SynthesisWorker(FakeSynthesizer(RATE))
+    timers = Timers(clock.now)
+    session = Session(
+        Parts(
+            input=FileInput(folder / "in.wav", clock),
+            output=FileOutput(folder / "out.wav", clock, RATE),
+            vad=LoudnessVad(),
+            gate=Gate(GateOptions()),
+            transcriber=transcriber,
+            machine=TurnMachine(TurnOptions()),
+            agent=Agent(client, "m", AgentOptions(), Toolbox(timers.tools())),
+            synthesizer=synthesizer,
+            playback=Playback(RATE),
+            timers=timers,
+            clock=clock,
+            trace=Trace(held.events.append),
+            warm_up=False,
+        )
+    )
+    async with client.running():
+        await session.run()
+    await transcriber.close()
+    synthesizer.close()
+    held.said, _ = soundfile.read(folder / "out.wav", dtype="int16")
+    return held
+
+
+async def test_a_question_is_answered(tmp_path: Path) -> None:
+    held = await _hold(tmp_path, [(1.0, 2.0)], ["what is it"], _say(ANSWER))
+    (turn,) = held.turns()
+    assert turn["user_text"] == "what is it"
+    assert turn["assistant_text"] == turn["heard_text"] == ANSWER
+    assert turn["latency"]["endpoint"] == pytest.approx(0.6, abs=0.03)
+    assert turn["latency"]["voice_to_voice"] == pytest.approx(0.6, abs=0.05), "only the pause"
+    first = held.named("audio.first")[0].at
+    began = np.flatnonzero(held.said)[0] / RATE
+    assert began == pytest.approx(first, abs=0.02)
+    assert held.named("playback.ended")[0].at == pytest.approx(first + 10 * WORD_SECONDS, abs=0.05)
+
+
+async def test_an_interruption_keeps_what_was_heard(tmp_path: Path) -> None:
+    held = await _hold(
+        tmp_path, [(1.0, 2.0), (4.0, 5.0)], ["count", "stop now"], _say(ANSWER), seconds=14.0
+    )
+    interrupted, after = held.turns()
+    assert interrupted["interrupted"] is True
+    stopped = held.named("playback.stopped")[0].at
+    assert stopped == pytest.approx(4.3, abs=0.05), "once the speech is confirmed"
+    played = stopped - held.named("audio.first")[0].at
+    heard = interrupted["heard_text"].split()
+    assert len(heard) == pytest.approx(played / WORD_SECONDS, abs=1)
+    assert ANSWER.startswith(interrupted["heard_text"])
+    quiet = held.said[round((stopped + 0.05) * RATE) : round(5.5 * RATE)]
+    assert not quiet.any(), "the speaker is silent while the user speaks"
+    assert [item["content"] for item in held.requests[1]["input"]] == [
+        "count",
+        interrupted["heard_text"],
+        "stop now",
+    ]
+    assert held.requests[1]["previous_response_id"] is None
+    assert after["user_text"] == "stop now"
+    assert after["interrupted"] is False
+
+
+async def test_noise_during_the_answer_does_not_stop_it(tmp_path: Path) -> None:
+    held = await _hold(tmp_path, [(1.0, 2.0), (4.0, 4.15)], ["count", ""], _say(ANSWER))
+    (turn,) = held.turns()
+    assert turn["heard_text"] == ANSWER
+    assert len(held.named("turn.discarded")) == 1
+
+
+async def test_two_questions_are_a_chain(tmp_path: Path) -> None:
+    held = await _hold(
+        tmp_path, [(1.0, 2.0), (6.0, 7.0)], ["first", "second"], _say(ANSWER), seconds=14.0
+    )
+    assert [turn["user_text"] for turn in held.turns()] == ["first", "second"]
+    assert held.requests[1]["previous_response_id"] == "r1"
+    assert [item["content"] for item in held.requests[1]["input"]] == ["second"]
+
+
+async def test_a_timer_speaks_up_when_it_is_over(tmp_path: Path) -> None:
+    def reply(request: Request, number: int) -> Iterable[ServerEvent | str]:
+        lane = request["stream_id"]
+        if number == 1:
+            call = FunctionCall(
+                call_id="c", name="set_timer", arguments='{"duration": "5 seconds"}'
+            )
+            return [Completed(stream_id=lane, response=Response(id="r1", output=[call]))]
+        return text_events(lane, f"r{number}", "The timer is set.")
+
+    held = await _hold(tmp_path, [(1.0, 2.0)], ["five seconds please"], reply, seconds=15.0)
+    asked, announced = held.turns()
+    assert asked["assistant_text"] == "The timer is set."
+    assert announced["user_text"] == ""
+    assert "timer" in announced["heard_text"].lower()
+    set_at = held.named("tool.ended")[0].at
+    assert held.events[held.events.index(held.named("answer.written")[1])].at == pytest.approx(
+        set_at + 5, abs=0.1
+    )
+
+
+async def test_a_failing_server_is_said_and_the_conversation_goes_on(tmp_path: Path) -> None:
+    def reply(request: Request, number: int) -> Iterable[ServerEvent | str]:
+        lane = request["stream_id"]
+        if number == 1:
+            error = ErrorBody(code="server_error", message="out of order")
+            return [ErrorEvent(stream_id=lane, status=500, error=error)]
+        return text_events(lane, f"r{number}", "Fine again.")
+
+    held = await _hold(tmp_path, [(1.0, 2.0), (7.0, 8.0)], ["one", "two"], reply, seconds=14.0)
+    failed, fine = held.turns()
+    assert failed["assistant_text"] == APOLOGY
+    assert "out of order" in held.named("answer.failed")[0].fields["reason"]
+    assert fine["assistant_text"] == "Fine again."
+    assert [item["content"] for item in held.requests[1]["input"]] == ["one", "two"]
+
+
+async def test_silence_ends_with_the_file(tmp_path: Path) -> None:
+    held = await _hold(tmp_path, [], [], _say(ANSWER), seconds=2.0)
+    assert held.turns() == []
+    assert not held.said.any()

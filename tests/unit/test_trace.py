@@ -1,0 +1,69 @@
+"""Marks to timings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from voice.errors import UsageError
+from voice.trace import Trace, TraceEvent, TraceFile
+
+
+def _marked() -> tuple[Trace, list[TraceEvent]]:
+    events: list[TraceEvent] = []
+    return Trace(events.append), events
+
+
+def test_a_completed_turn_carries_its_latencies() -> None:
+    trace, events = _marked()
+    for event, at in [
+        ("speech.started", 0.5), ("speech.ended", 1.0), ("turn.ended", 1.6),
+        ("transcript.final", 1.7), ("request.sent", 1.7), ("token.first", 1.9),
+        ("audio.first", 2.1),
+    ]:  # fmt: skip
+        trace.mark(event, at, 1)
+    trace.complete(1, 4.0, user_text="hello", interrupted=False)
+    completed = events[-1]
+    assert completed.event == "turn.completed"
+    assert completed.fields["user_text"] == "hello"
+    assert completed.fields["latency"] == {
+        "endpoint": 0.6,
+        "transcribe": 0.1,
+        "first_token": 0.2,
+        "first_audio": 0.2,
+        "voice_to_voice": 1.1,
+    }
+
+
+def test_only_the_first_mark_of_a_kind_counts_and_turns_are_apart() -> None:
+    trace, events = _marked()
+    trace.mark("request.sent", 1.0, 1)
+    trace.mark("token.first", 1.5, 1)
+    trace.mark("token.first", 9.0, 1)
+    trace.mark("speech.started", 2.0, 2)
+    trace.complete(1, 10.0)
+    assert events[-1].fields["latency"]["first_token"] == 0.5
+    assert events[-1].fields["latency"]["voice_to_voice"] is None
+    assert trace.marked("speech.started", 2)
+    assert not trace.marked("token.first", 1)
+
+
+def test_a_trace_file_has_one_object_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    file = TraceFile(path)
+    trace = Trace(file)
+    trace.mark("listening", 1.25)
+    trace.mark("transcript.final", 2.0, 3, text="two\nlines “quoted”")
+    file.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines == [
+        {"at": 1.25, "turn": 0, "event": "listening"},
+        {"at": 2.0, "turn": 3, "event": "transcript.final", "text": "two\nlines “quoted”"},
+    ]
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no/such"):
+        TraceFile(tmp_path / "no/such/t.jsonl")

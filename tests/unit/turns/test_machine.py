@@ -1,0 +1,322 @@
+"""Dialogues in simulated time: what the turn machine hears of, and what it wants done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voice.audio.frames import SAMPLE_RATE
+from voice.listen.gate import SpeechConfirmed, SpeechPaused, SpeechResumed, SpeechStarted
+from voice.turns.events import (
+    Action,
+    Announce,
+    AnnouncementArrived,
+    Answer,
+    AnswerEnded,
+    AnswerHeard,
+    CloseUtterance,
+    CompleteTurn,
+    Event,
+    InputEnded,
+    Interrupt,
+    Mark,
+    OpenUtterance,
+    Transcribe,
+    TranscriptionLost,
+    WordsTranscribed,
+)
+from voice.turns.machine import AgentState, TurnMachine, TurnOptions
+
+OPTIONS = TurnOptions(endpoint_seconds=0.6)
+CONFIRM_SECONDS = 0.3
+
+
+class Dialogue:
+    """A machine, a clock, and everything the machine wanted."""
+
+    def __init__(self) -> None:
+        self.machine = TurnMachine(OPTIONS)
+        self.now = 0.0
+        self.actions: list[Action] = []
+
+    def happen(self, at: float, event: Event) -> None:
+        self.run_until(at)
+        self.actions += self.machine.receive(event, at)
+
+    def run_until(self, at: float) -> None:
+        while (deadline := self.machine.deadline()) is not None and deadline <= at:
+            before = self.machine.deadline()
+            self.now = max(self.now, deadline)
+            self.actions += self.machine.timeout(self.now)
+            assert self.machine.deadline() != before, "a deadline that timeout does not clear"
+        self.now = at
+
+    def speak(self, start: float, end: float, text: str, turn: int) -> None:
+        """Somebody speaks, and the words are known soon after the pause."""
+        self.happen(start, SpeechStarted(start, _sample(start), _sample(start)))
+        if end - start >= CONFIRM_SECONDS:
+            confirmed = start + CONFIRM_SECONDS
+            self.happen(confirmed, SpeechConfirmed(confirmed, _sample(confirmed)))
+        self.happen(end + 0.2, SpeechPaused(end, _sample(end)))
+        self.happen(end + 0.3, WordsTranscribed(turn, text, _sample(end + 0.2)))
+
+    def wanted(self, *kinds: type) -> list[Action]:
+        return [action for action in self.actions if isinstance(action, kinds)]
+
+    def marks(self) -> list[tuple[str, int]]:
+        return [(mark.event, mark.turn) for mark in self.actions if isinstance(mark, Mark)]
+
+
+def _sample(at: float) -> int:
+    return round(at * SAMPLE_RATE)
+
+
+@pytest.fixture
+def dialogue() -> Iterator[Dialogue]:
+    yield Dialogue()
+
+
+def test_a_turn_from_first_word_to_last_sound(dialogue: Dialogue) -> None:
+    dialogue.speak(1.0, 2.0, "what time is it", turn=1)
+    dialogue.run_until(2.59)
+    assert not dialogue.wanted(Answer), "the endpoint is not reached"
+    dialogue.run_until(2.61)
+    assert dialogue.wanted(OpenUtterance, Transcribe, CloseUtterance, Answer) == [
+        OpenUtterance(1, _sample(1.0)),
+        Transcribe(1),
+        CloseUtterance(1),
+        Answer(1, "what time is it"),
+    ]
+    dialogue.happen(3.0, AnswerHeard(1, 2.98))
+    assert dialogue.machine.agent is AgentState.SPEAKING
+    dialogue.happen(5.0, AnswerEnded(1))
+    assert dialogue.wanted(CompleteTurn) == [CompleteTurn(1)]
+    assert dialogue.machine.idle
+    assert [event for event, _ in dialogue.marks()] == [
+        "speech.started",
+        "transcript.partial",
+        "speech.ended",
+        "turn.ended",
+        "transcript.committed",
+        "transcript.final",
+        "audio.first",
+        "playback.ended",
+    ]
+
+
+def test_speech_ended_is_the_last_speech_and_turn_ended_the_decision(dialogue: Dialogue) -> None:
+    dialogue.speak(1.0, 2.0, "hello there", turn=1)
+    dialogue.run_until(4.0)
+    at = {mark.event: mark.at for mark in dialogue.actions if isinstance(mark, Mark)}
+    assert at["speech.ended"] == 2.0
+    assert at["turn.ended"] == pytest.approx(2.6)
+
+
+def test_a_pause_within_a_sentence_does_not_end_the_turn(dialogue: Dialogue) -> None:
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), 0))
+    dialogue.happen(2.2, SpeechPaused(2.0, _sample(2.0)))
+    dialogue.happen(2.5, SpeechResumed(2.48, _sample(2.48)))
+    dialogue.happen(3.2, SpeechPaused(3.0, _sample(3.0)))
+    dialogue.happen(3.4, WordsTranscribed(1, "both halves", _sample(3.2)))
+    dialogue.run_until(5.0)
+    assert dialogue.wanted(Answer) == [Answer(1, "both halves")]
+
+
+def test_words_from_before_the_resumption_are_not_the_final_ones(dialogue: Dialogue) -> None:
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), 0))
+    dialogue.happen(2.2, SpeechPaused(2.0, _sample(2.0)))
+    dialogue.happen(2.3, SpeechResumed(2.28, _sample(2.28)))
+    dialogue.happen(2.4, WordsTranscribed(1, "the first half", _sample(2.2)))
+    dialogue.happen(3.2, SpeechPaused(3.0, _sample(3.0)))
+    dialogue.run_until(4.0)
+    assert not dialogue.wanted(Answer), "the second half is not transcribed yet"
+    dialogue.happen(4.1, WordsTranscribed(1, "the first half and the second", _sample(3.2)))
+    assert dialogue.wanted(Answer) == [Answer(1, "the first half and the second")]
+
+
+def test_noise_without_words_changes_nothing(dialogue: Dialogue) -> None:
+    dialogue.speak(1.0, 1.5, "", turn=1)
+    dialogue.run_until(3.0)
+    assert not dialogue.wanted(Answer)
+    assert ("turn.discarded", 1) in dialogue.marks()
+    assert dialogue.machine.idle
+
+
+def _answering(dialogue: Dialogue) -> None:
+    dialogue.speak(1.0, 2.0, "tell me a story", turn=1)
+    dialogue.happen(3.0, AnswerHeard(1, 3.0))
+
+
+def test_speech_during_the_answer_interrupts_it(dialogue: Dialogue) -> None:
+    _answering(dialogue)
+    dialogue.happen(4.0, SpeechStarted(4.0, _sample(4.0), _sample(3.7)))
+    dialogue.run_until(4.29)
+    assert not dialogue.wanted(Interrupt)
+    dialogue.happen(4.3, SpeechConfirmed(4.3, _sample(4.3)))
+    assert dialogue.wanted(Interrupt) == [Interrupt(1)]
+    assert ("bargein", 1) in dialogue.marks()
+    dialogue.happen(5.2, SpeechPaused(5.0, _sample(5.0)))
+    dialogue.happen(5.3, WordsTranscribed(2, "no, a joke", _sample(5.2)))
+    dialogue.run_until(6.0)
+    assert dialogue.wanted(Answer)[-1] == Answer(2, "no, a joke")
+    assert len(dialogue.wanted(Interrupt)) == 1
+
+
+def test_a_short_sound_during_the_answer_does_not_interrupt_it(dialogue: Dialogue) -> None:
+    _answering(dialogue)
+    dialogue.happen(4.0, SpeechStarted(4.0, _sample(4.0), _sample(3.7)))
+    dialogue.happen(4.28, SpeechPaused(4.1, _sample(4.1)))
+    dialogue.happen(4.4, WordsTranscribed(2, "", _sample(4.28)))
+    dialogue.run_until(6.0)
+    assert not dialogue.wanted(Interrupt)
+    dialogue.happen(7.0, AnswerEnded(1))
+    assert dialogue.wanted(CompleteTurn) == [CompleteTurn(1)]
+
+
+def test_a_short_word_during_the_answer_takes_the_floor_when_it_is_known(
+    dialogue: Dialogue,
+) -> None:
+    _answering(dialogue)
+    dialogue.happen(4.0, SpeechStarted(4.0, _sample(4.0), _sample(3.7)))
+    dialogue.happen(4.28, SpeechPaused(4.1, _sample(4.1)))
+    dialogue.happen(4.4, WordsTranscribed(2, "stop", _sample(4.28)))
+    dialogue.run_until(6.0)
+    assert dialogue.wanted(Interrupt, Answer)[1:] == [Interrupt(1), Answer(2, "stop")]
+
+
+def test_going_on_before_the_first_sound_abandons_the_answer(dialogue: Dialogue) -> None:
+    dialogue.speak(1.0, 2.0, "what is the weather", turn=1)
+    dialogue.speak(2.7, 3.5, "in New York", turn=2)
+    dialogue.run_until(5.0)
+    assert dialogue.wanted(Answer, Interrupt) == [
+        Answer(1, "what is the weather"),
+        Interrupt(1),
+        Answer(2, "in New York"),
+    ]
+
+
+def test_an_answer_that_begins_while_the_user_speaks_gives_way(dialogue: Dialogue) -> None:
+    """The words of the first utterance come only after the second has begun."""
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), 0))
+    dialogue.happen(2.2, SpeechPaused(2.0, _sample(2.0)))
+    dialogue.happen(2.8, SpeechStarted(2.8, _sample(2.8), _sample(2.5)))
+    dialogue.happen(3.1, SpeechConfirmed(3.1, _sample(3.1)))
+    dialogue.happen(3.2, WordsTranscribed(1, "one", _sample(2.2)))
+    assert dialogue.wanted(Answer, Interrupt) == [Answer(1, "one"), Interrupt(1)]
+
+
+def test_two_utterances_whose_words_come_late_keep_their_order(dialogue: Dialogue) -> None:
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), 0))
+    dialogue.happen(2.2, SpeechPaused(2.0, _sample(2.0)))
+    dialogue.happen(3.0, SpeechStarted(3.0, _sample(3.0), _sample(2.7)))
+    dialogue.happen(3.2, WordsTranscribed(1, "one", _sample(2.2)))
+    assert dialogue.wanted(Answer) == [Answer(1, "one")]
+    dialogue.happen(4.2, SpeechPaused(4.0, _sample(4.0)))
+    dialogue.happen(5.2, WordsTranscribed(2, "two", _sample(4.2)))
+    assert dialogue.wanted(Answer) == [Answer(1, "one"), Answer(2, "two")]
+
+
+def test_events_of_an_interrupted_answer_are_stale(dialogue: Dialogue) -> None:
+    _answering(dialogue)
+    dialogue.speak(4.0, 5.0, "stop", turn=2)
+    dialogue.run_until(6.0)
+    before = len(dialogue.actions)
+    dialogue.happen(6.1, AnswerEnded(1))
+    dialogue.happen(6.2, AnswerHeard(1, 6.2))
+    assert len(dialogue.actions) == before
+
+
+def test_a_failed_answer_completes_its_turn_and_says_why(dialogue: Dialogue) -> None:
+    dialogue.speak(1.0, 2.0, "hello", turn=1)
+    dialogue.run_until(3.0)
+    dialogue.happen(3.5, AnswerEnded(1, "the server failed"))
+    assert dialogue.wanted(CompleteTurn) == [CompleteTurn(1, "the server failed")]
+    assert ("playback.ended", 1) not in dialogue.marks()
+
+
+def test_an_announcement_waits_for_a_free_floor(dialogue: Dialogue) -> None:
+    _answering(dialogue)
+    dialogue.happen(3.5, AnnouncementArrived("the tea is ready"))
+    assert not dialogue.wanted(Announce)
+    dialogue.happen(5.0, AnswerEnded(1))
+    assert dialogue.wanted(Announce) == [Announce(2, "the tea is ready")]
+    dialogue.happen(7.0, AnswerEnded(2))
+    assert dialogue.machine.idle
+
+
+def test_an_announcement_waits_while_words_are_awaited(dialogue: Dialogue) -> None:
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), 0))
+    dialogue.happen(1.5, AnnouncementArrived("time is over"))
+    dialogue.happen(2.2, SpeechPaused(2.0, _sample(2.0)))
+    dialogue.run_until(3.0)
+    assert not dialogue.wanted(Announce)
+    dialogue.happen(3.1, TranscriptionLost(1, "the model failed"))
+    assert dialogue.wanted(Announce) == [Announce(2, "time is over")]
+
+
+def test_lost_words_leave_a_trace(dialogue: Dialogue) -> None:
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), 0))
+    dialogue.happen(2.2, SpeechPaused(2.0, _sample(2.0)))
+    dialogue.run_until(60.0)
+    assert ("turn.discarded", 1) in dialogue.marks()
+    assert dialogue.machine.idle
+
+
+def test_an_endless_utterance_is_ended(dialogue: Dialogue) -> None:
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), 0))
+    dialogue.run_until(1.0 + OPTIONS.longest_utterance_seconds)
+    assert dialogue.wanted(CloseUtterance) == [CloseUtterance(1)]
+    end = _sample(1.0 + OPTIONS.longest_utterance_seconds)
+    dialogue.happen(62.0, WordsTranscribed(1, "on and on", end))
+    assert dialogue.wanted(Answer) == [Answer(1, "on and on")]
+
+
+def test_the_end_of_the_input_ends_the_utterance(dialogue: Dialogue) -> None:
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), 0))
+    dialogue.happen(2.0, InputEnded())
+    assert dialogue.wanted(Transcribe) == [Transcribe(1)]
+    dialogue.happen(2.3, WordsTranscribed(1, "cut off", _sample(2.0)))
+    assert dialogue.wanted(Answer) == [Answer(1, "cut off")]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["speech", "noise", "heard", "ended", "announce"]),
+            st.floats(0.05, 2.0),
+        ),
+        max_size=30,
+    )
+)
+def test_any_dialogue_keeps_its_turns_whole(steps: list[tuple[str, float]]) -> None:
+    """Every answer or announcement ends exactly once: completed or interrupted, never both."""
+    dialogue = Dialogue()
+    utterance = 0
+    for kind, seconds in steps:
+        start = dialogue.now + seconds
+        if kind in ("speech", "noise"):
+            dialogue.happen(start, SpeechStarted(start, _sample(start), _sample(start)))
+            utterance = dialogue.wanted(OpenUtterance)[-1].turn  # type: ignore[union-attr]
+            end = start + seconds
+            dialogue.happen(end + 0.2, SpeechPaused(end, _sample(end)))
+            text = "words" if kind == "speech" else ""
+            dialogue.happen(end + 0.4, WordsTranscribed(utterance, text, _sample(end + 0.2)))
+            dialogue.run_until(end + 1.0)
+            continue
+        current = max((a.turn for a in dialogue.wanted(Answer, Announce)), default=0)  # type: ignore[union-attr]
+        event: Event = AnnouncementArrived("over")
+        if kind == "heard":
+            event = AnswerHeard(current, start)
+        elif kind == "ended":
+            event = AnswerEnded(current)
+        dialogue.happen(start, event)
+    while not dialogue.machine.idle:
+        current = max(a.turn for a in dialogue.wanted(Answer, Announce))  # type: ignore[union-attr]
+        dialogue.happen(dialogue.now + 1, AnswerEnded(current))
+    begun = [a.turn for a in dialogue.wanted(Answer, Announce)]  # type: ignore[union-attr]
+    over = [a.turn for a in dialogue.wanted(CompleteTurn, Interrupt)]  # type: ignore[union-attr]
+    assert sorted(begun) == sorted(over)
+    assert len(set(over)) == len(over)

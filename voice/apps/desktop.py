@@ -1,0 +1,150 @@
+"""The desktop assistant: `voice run`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from voice.apps.recorded import FOLDER, Prompter, load_clips
+from voice.apps.terminal import Terminal
+from voice.audio.devices import Microphone, Speaker, choose
+from voice.audio.echo import EchoCancellingMicrophone
+from voice.audio.frames import AudioInput, AudioOutput
+from voice.audio.wav import FileInput, FileOutput, Recordings
+from voice.build import Devices, open_session
+from voice.clock import Clock, MonotonicClock, VirtualClock
+from voice.config import AudioOptions, Options
+from voice.errors import AudioError, UsageError
+from voice.trace import Sink, Trace, TraceFile
+
+FILE_RATE = 22_050
+"""Hz of the files we write: that of most Piper voices, so that nothing is resampled."""
+
+SAID = Path("voice-said.wav")
+"""What the assistant said, where there is no speaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asked for: where sound comes from and goes to."""
+
+    source: str | None = None
+    sink: str | None = None
+    trace: Path | None = None
+    fast: bool = False
+
+
+async def converse(options: Options, request: Request) -> None:
+    """Hold a conversation, showing it on the terminal. Raises `VoiceError`s, perhaps in a group."""
+    console = Console(highlight=False)
+    terminal = Terminal(console)
+    with ExitStack() as stack:
+        devices, prompter = _devices(options.audio, request, console)
+        sinks: list[Sink] = [terminal, *([prompter] if prompter else [])]
+        if request.trace:
+            sinks.append(stack.enter_context(_trace_file(request.trace)))
+        terminal.start()
+        stack.callback(terminal.stop)
+        stack.enter_context(_ended_by_sigterm())
+        async with open_session(options, devices, Trace(*sinks)) as session:
+            await session.run()
+        if isinstance(devices.output, FileOutput):
+            console.print(f"What was said is in {devices.output.path}.", style="dim", markup=False)
+
+
+def _devices(
+    audio: AudioOptions, request: Request, console: Console
+) -> tuple[Devices, Prompter | None]:
+    """The ends of the conversation; a recorded one where nothing was asked for and nothing is."""
+    source, sink = request.source, request.sink
+    if request.fast and source in (None, "mic"):
+        raise UsageError("--fast needs a recording", "give one: --input FILE")
+    if source and sink and Path(source).resolve() == Path(sink).resolve():
+        raise UsageError(f"{sink} would overwrite what is listened to", "name another --output")
+    if request.fast and sink == "speaker":
+        raise UsageError("--fast cannot play on a speaker", "give a file: --output FILE.wav")
+    clock: Clock = VirtualClock() if request.fast else MonotonicClock()
+    if source is None and sink is None:
+        try:
+            return _live(audio, clock), None
+        except AudioError as error:
+            return _recorded(clock, error, console)
+    if source in (None, "mic") and sink in (None, "speaker"):
+        return _live(audio, clock), None
+    if source in (None, "mic"):
+        heard: AudioInput = _microphone(audio)
+    else:
+        heard = FileInput(Path(source), clock)
+    said = _output(sink, request.fast, audio, clock, console)
+    return Devices(heard, said, clock, patient=source not in (None, "mic")), None
+
+
+def _live(audio: AudioOptions, clock: Clock) -> Devices:
+    microphone: AudioInput = _microphone(audio)
+    speaker = _speaker(audio)
+    if audio.echo_cancellation:
+        microphone = EchoCancellingMicrophone(microphone, speaker)
+    return Devices(microphone, speaker, clock, patient=False)
+
+
+def _recorded(clock: Clock, why: AudioError, console: Console) -> tuple[Devices, Prompter]:
+    console.print(f"{why.problem}: holding a recorded conversation instead.", markup=False)
+    console.print(f"To talk yourself: {why.cure}.", markup=False, style="dim")
+    clips = load_clips()
+    recordings = Recordings([FOLDER / clip.file for clip in clips], clock)
+    said = FileOutput(SAID, clock, FILE_RATE)
+    return Devices(recordings, said, clock, patient=True), Prompter(recordings, clips)
+
+
+def _output(
+    sink: str | None, fast: bool, audio: AudioOptions, clock: Clock, console: Console
+) -> AudioOutput:
+    """Where answers go; a file where there is no speaker and none was asked for."""
+    if sink is not None and sink != "speaker":
+        return FileOutput(Path(sink), clock, FILE_RATE)
+    if not fast:
+        try:
+            return _speaker(audio)
+        except AudioError as error:
+            if sink == "speaker":
+                raise
+            console.print(f"{error.problem}: answers go to {SAID}.", markup=False)
+    return FileOutput(SAID, clock, FILE_RATE)
+
+
+def _microphone(audio: AudioOptions) -> Microphone:
+    return Microphone(choose(audio.input or None, "input"))
+
+
+def _speaker(audio: AudioOptions) -> Speaker:
+    return Speaker(choose(audio.output or None, "output"))
+
+
+@contextmanager
+def _trace_file(path: Path) -> Iterator[TraceFile]:
+    file = TraceFile(path)
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the conversation as Ctrl-C does: files are completed, children end."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGTERM)

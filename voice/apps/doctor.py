@@ -1,0 +1,146 @@
+"""`voice doctor` and `voice devices`: what could keep a conversation from working."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from voice.audio.catalogue import NAMES, Kind, choose, list_devices
+from voice.audio.devices import probe
+from voice.config import AudioOptions, Options
+from voice.errors import VoiceError
+from voice.models.resolve import resolve, this_machines_llm
+from voice.responses.connection import endpoint, open_websocket
+
+_SILENT_DBFS = -90.0
+"""A microphone that is quieter than the last bit of its converter is muted or not connected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check; a `cure` where it failed or could be better."""
+
+    subject: str
+    good: bool
+    result: str
+    cure: str = ""
+
+
+async def examine(options: Options) -> bool:
+    """Run every check and print its result as soon as it is known; true if nothing failed."""
+    console = Console(highlight=False, soft_wrap=True)
+    good = True
+    async for finding in _findings(options):
+        mark = Text("ok  ", "green") if finding.good else Text("BAD ", "bold red")
+        console.print(mark, Text(f"{finding.subject:<12}"), Text(finding.result), sep=" ")
+        if finding.cure:
+            console.print(Text(f"{'':18}→ {finding.cure}", "yellow"))
+        good = good and finding.good
+    return good
+
+
+async def _findings(options: Options) -> AsyncIterator[Finding]:
+    yield _python()
+    yield _machine()
+    for kind, chosen in _ends(options.audio):
+        yield await asyncio.to_thread(_device, kind, chosen)
+    names = [("listening", options.listen.model), ("voice", options.speak.voice)]
+    if options.agent.url == "local":
+        chosen_model = options.agent.model
+        if chosen_model == "auto":
+            chosen_model = options.server.model
+        names.append(("answering", chosen_model))
+    for subject, name in names:
+        yield await asyncio.to_thread(_model, subject, name)
+    yield await _server(options)
+
+
+def _checked(subject: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, True, check())
+    except VoiceError as error:
+        return Finding(subject, False, error.problem, error.cure)
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("python", sys.version_info >= (3, 11), version, "")
+
+
+def _machine() -> Finding:
+    cores = os.cpu_count() or 1
+    cure = "" if cores > 1 else "answers will be slow: use --agent URL with a server elsewhere"
+    return Finding("machine", True, f"{cores} cores", cure)
+
+
+def _ends(audio: AudioOptions) -> list[tuple[Kind, str]]:
+    """The two directions of sound and the device chosen for each ("": the default)."""
+    return [("input", audio.input), ("output", audio.output)]
+
+
+def _device(kind: Kind, chosen: str) -> Finding:
+    try:
+        found = probe(kind, chosen or None)
+    except VoiceError as error:
+        return Finding(NAMES[kind], False, error.problem, error.cure)
+    result = f"{found.name}, latency {1000 * found.latency_seconds:.0f} ms"
+    if kind == "output":
+        return Finding(NAMES[kind], True, result)
+    result += f", level {found.level_dbfs:.0f} dBFS"
+    silent = found.level_dbfs <= _SILENT_DBFS
+    return Finding(NAMES[kind], True, result, "unmute it, or speak up" if silent else "")
+
+
+def _model(subject: str, name: str) -> Finding:
+    def check() -> str:
+        wanted = this_machines_llm() if name == "auto" else name
+        return f"{wanted} in {resolve(wanted)}"
+
+    return _checked(subject, check)
+
+
+async def _server(options: Options) -> Finding:
+    if options.agent.url == "local":
+        return Finding("server", True, "started by `voice run` itself")
+    try:
+        found = endpoint(options.agent.url, os.environ.get("OPENAI_API_KEY", ""))
+        transport = await open_websocket(found)
+        await transport.close()
+    except VoiceError as error:
+        return Finding("server", False, error.problem, error.cure)
+    return Finding("server", True, f"{found.url} lets us in")
+
+
+def print_devices(audio: AudioOptions) -> None:
+    """Print the sound devices. Raises `AudioError` where there is no sound system."""
+    found = list_devices()
+    used = set()
+    for kind, chosen in _ends(audio):
+        try:
+            used.add((NAMES[kind], choose(chosen or None, kind).number))
+        except VoiceError as error:
+            print(f"voice: {error}", file=sys.stderr)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("", "number", "name", "in", "out", "rate", "system"):
+        table.add_column(title, justify="right" if title in ("number", "in", "out") else "left")
+    for device in found:
+        roles = [kind for kind, number in used if number == device.number]
+        table.add_row(
+            ", ".join(sorted(roles)),
+            str(device.number),
+            device.name,
+            str(device.inputs),
+            str(device.outputs),
+            f"{device.rate:.0f} Hz",
+            device.host_api,
+        )
+    Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120).print(
+        table
+    )

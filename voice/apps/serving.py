@@ -1,0 +1,34 @@
+"""`voice serve`: the options of the command line to a server that runs until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from voice.config import ServerOptions
+from voice.models.resolve import this_machines_llm, weights
+from voice.server.serve import ServeOptions, say_ready, serve
+
+
+def run_server(options: ServerOptions) -> None:
+    """Serve, saying `listening on …` on stdout when ready. Raises `VoiceError`."""
+    chosen = ServeOptions(
+        host=options.host,
+        port=options.port,
+        key=options.key,
+        backend=options.backend,
+        model=_model(options),
+        threads=options.threads or None,
+        context_tokens=options.context_tokens,
+        script=Path(options.script) if options.script else None,
+        ttft_seconds=options.ttft,
+        tokens_per_second=options.tokens_per_second,
+    )
+    asyncio.run(serve(chosen, say_ready))
+
+
+def _model(options: ServerOptions) -> Path | None:
+    if options.backend != "llama":
+        return None
+    name = this_machines_llm() if options.model == "auto" else options.model
+    return weights(name, ".gguf")

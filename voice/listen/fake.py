@@ -1,0 +1,42 @@
+"""A transcriber that knows what will be said, for tests and for trying other parts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from voice.audio.frames import Int16
+from voice.listen.transcriber import Hypothesis, Word
+
+
+class FakeTranscriber:
+    """Hears the given texts, one an utterance, then nothing."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = iter(texts)
+        self._text = ""
+        self._start = self._end = 0
+
+    def begin(self, start: int) -> None:
+        """A new utterance: the next text."""
+        self._text = next(self._texts, "")
+        self._start = self._end = start
+
+    def accept(self, samples: Int16) -> None:
+        """More of the utterance."""
+        self._end += len(samples)
+
+    def hypothesis(self) -> Hypothesis:
+        """All words of the text, wherever the sound has come to."""
+        words = tuple(Word(text, self._start, self._end) for text in self._text.split())
+        return Hypothesis((), words, self._end)
+
+
+class LoudnessVad:
+    """Takes everything for speech that is louder than `threshold` (int16 peak)."""
+
+    def __init__(self, threshold: int = 1000) -> None:
+        self._threshold = threshold
+
+    def is_speech(self, samples: Int16) -> bool:
+        """Whether the frame is loud."""
+        return bool(abs(samples.astype(int)).max() > self._threshold)

@@ -1,0 +1,125 @@
+"""The seam between the protocol and what writes the answers.
+
+A backend gets a whole conversation each time. Whether it keeps rendered tokens or key-value
+prefixes from earlier ones is its own business: `cached_tokens` tells how much it saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from voice.errors import ServerError
+
+# ── what was said ────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Words of the `user`, the `assistant`, or a later `system` or `developer` instruction."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The model called a function; `arguments` is JSON text."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallOutput:
+    """What the function called as `call_id` returned."""
+
+    call_id: str
+    output: str
+
+
+Item = Message | Call | CallOutput
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may call; `parameters` is a JSON schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Everything that an answer depends on."""
+
+    items: tuple[Item, ...]
+    instructions: str = ""
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    """`auto`, `none`, `required`, or the name of the one tool to call."""
+    temperature: float | None = None
+    top_p: float | None = None
+    max_output_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    may_truncate: bool = True
+    """Leave out the oldest items where the conversation exceeds the model's context."""
+
+
+# ── what comes back ──────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model calls a tool; `arguments` is JSON text."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer is over. The counts are the backend's own tokens."""
+
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reached_limit: bool = False
+    """The answer was cut at `max_output_tokens` or at the end of the context."""
+
+
+Piece = TextDelta | ToolCall | Finished
+
+
+class PromptTooLong(ServerError):  # noqa: N818 (says what happened, as its neighbours do)
+    """The conversation exceeds the model's context and may not be truncated."""
+
+
+class Backend(Protocol):
+    """Writes answers. All methods are called on the event loop and do not block it."""
+
+    @property
+    def model(self) -> str:
+        """The name of the model, for response objects."""
+
+    def generate(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+        """The answer's pieces, a `Finished` last. Closing the generator stops the work.
+
+        Raises `PromptTooLong`, or another `VoiceError` where the backend fails.
+        """
+
+    async def prepare(self, prompt: Prompt) -> Finished:
+        """Do all the work that needs no answer yet, so that the next `generate` starts sooner."""
+
+    async def close(self) -> None:
+        """Stop everything and free the memory."""

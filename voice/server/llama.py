@@ -1,0 +1,89 @@
+"""The backend that runs a Qwen2.5 instruct model with llama.cpp in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from voice.server import chatml
+from voice.server.answer import Answer
+from voice.server.backend import Finished, Piece, Prompt, PromptTooLong
+from voice.server.engine import SLOTS, Engine
+from voice.server.slots import SlotTable
+from voice.server.truncation import windows
+
+_CHARS_PER_TOKEN: Final = 4
+"""Of English text; only the size of a truncation's steps depends on it."""
+
+
+class LlamaBackend:
+    """Answers of a local model: `SLOTS` at the same time, the others wait."""
+
+    def __init__(self, engine: Engine, model: str) -> None:
+        self.model = model
+        self._engine = engine
+        self._table = SlotTable(SLOTS)
+        self._free = asyncio.Semaphore(SLOTS)
+
+    @classmethod
+    async def open(
+        cls, path: Path, threads: int | None = None, context_tokens: int = 4096
+    ) -> LlamaBackend:
+        """Load the model. Raises `ModelError`."""
+        return cls(await Engine.open(path, threads, context_tokens), path.stem)
+
+    async def close(self) -> None:
+        """Free the model, when what is under way has been stopped."""
+        await self._engine.close()
+
+    async def generate(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+        """The answer. Where the conversation is too long, its oldest part is left out."""
+        too_long: PromptTooLong | None = None
+        for window in self._windows(prompt):
+            text = chatml.render(window)
+            async with self._slot(text) as slot:
+                answer = Answer(self._engine, slot, window, text)
+                try:
+                    async with aclosing(answer.pieces()) as pieces:
+                        async for piece in pieces:
+                            yield piece
+                    return
+                except PromptTooLong as error:
+                    too_long = error
+                finally:
+                    self._table.add(slot, answer.written)
+        assert too_long is not None
+        raise too_long
+
+    async def prepare(self, prompt: Prompt) -> Finished:
+        """Compute the prompt's key-value states, so that an answer to it starts sooner."""
+        too_long: PromptTooLong | None = None
+        for window in self._windows(prompt):
+            text = chatml.render_open(window)
+            async with self._slot(text) as slot:
+                try:
+                    return await Answer(self._engine, slot, window, text).prepare()
+                except PromptTooLong as error:
+                    too_long = error
+        assert too_long is not None
+        raise too_long
+
+    def _windows(self, prompt: Prompt) -> list[Prompt]:
+        if not prompt.may_truncate:
+            return [prompt]
+        step_chars = self._engine.context_tokens * _CHARS_PER_TOKEN // 2
+        return [replace(prompt, items=items) for items in windows(prompt.items, step_chars)]
+
+    @asynccontextmanager
+    async def _slot(self, text: str) -> AsyncIterator[int]:
+        async with self._free:
+            slot = self._table.take(text)
+            assert slot is not None, "the semaphore lets in as many as there are slots"
+            try:
+                yield slot
+            finally:
+                self._table.give_back(slot)

@@ -1,0 +1,121 @@
+"""`voice serve`: chooses the backend, opens the endpoint, and ends when it is told to.
+
+As a child process that must not outlive its parent: start it with a pipe as stdin, keep the
+pipe's other end open and set `exit_with_stdin`. The kernel closes the pipe when the parent ends,
+however it ends, and the server goes too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from voice.errors import UsageError
+from voice.server.backend import Backend
+from voice.server.endpoint import Endpoint
+from voice.server.script import ScriptBackend, load_replies
+
+GOODBYE_SECONDS: Final = 5.0
+"""After the parent's end, what has not ended by itself is ended, such as a model half loaded."""
+
+
+READY: Final = "listening on "
+"""What the line on stdout begins with that tells the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """What `voice serve` can be told."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; anything but the loopback needs a `key`."""
+    port: int = 8787
+    """TCP port; 0 picks a free one."""
+    key: str = ""
+    """Bearer key that clients must show; empty lets everybody on this machine in."""
+    backend: Literal["llama", "script"] = "llama"
+    """What writes the answers."""
+    model: Path | None = None
+    """GGUF file of the `llama` backend, a Qwen2.5 instruct model."""
+    threads: int | None = None
+    """Threads of the `llama` backend; None takes the machine's physical cores."""
+    context_tokens: int = 4096
+    """Context of the `llama` backend, shared by the conversations under way."""
+    script: Path | None = None
+    """Replies of the `script` backend; None echoes."""
+    ttft_seconds: float = 0.0
+    """The `script` backend's time to the first token."""
+    tokens_per_second: float = 0.0
+    """The `script` backend's pace; 0 sends all at once."""
+    exit_with_stdin: bool = False
+    """End when stdin is closed: for child processes."""
+
+
+async def serve(options: ServeOptions, ready: Callable[[str, int], None]) -> None:
+    """Serve until SIGINT, SIGTERM, or the end of stdin where `exit_with_stdin` is set.
+
+    `ready` is called with host and port as soon as requests are answered. Raises `UsageError`,
+    `ModelError` or `ServerError`.
+    """
+    stop = asyncio.Event()
+    if options.exit_with_stdin:
+        _watch_stdin(asyncio.get_running_loop(), stop)
+    backend = await open_backend(options)
+    _watch_signals(stop)  # only now: llama.cpp takes the signals while it loads
+    try:
+        endpoint = Endpoint(backend, options.host, options.port, options.key)
+        ready(*await endpoint.open())
+        await stop.wait()
+        await endpoint.close()
+    finally:
+        await backend.close()
+
+
+def say_ready(host: str, port: int) -> None:
+    """The line on stdout that others wait for."""
+    shown = f"[{host}]" if ":" in host else host
+    print(f"{READY}ws://{shown}:{port}/v1", flush=True)  # noqa: T201
+
+
+async def open_backend(options: ServeOptions) -> Backend:
+    """The backend that the options ask for, with its model loaded."""
+    if options.ttft_seconds < 0 or options.tokens_per_second < 0:
+        raise UsageError("--ttft and --tokens-per-second must not be negative", "leave them out")
+    if options.backend == "script":
+        replies = load_replies(options.script) if options.script else None
+        return ScriptBackend(replies, options.ttft_seconds, options.tokens_per_second)
+    if options.script:
+        raise UsageError("--script belongs to --backend script", "add it, or leave --script out")
+    if options.model is None:
+        raise UsageError("the llama backend needs a model", "name one, or use --backend script")
+    from voice.server.llama import LlamaBackend  # noqa: PLC0415 (loads a 50 MB library)
+
+    return await LlamaBackend.open(options.model, options.threads, options.context_tokens)
+
+
+def _watch_signals(stop: asyncio.Event) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
+def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    def watch() -> None:
+        with suppress(OSError):
+            while os.read(sys.stdin.fileno(), 1024):
+                pass
+        ended = threading.Timer(GOODBYE_SECONDS, os._exit, (1,))
+        ended.daemon = True
+        ended.start()
+        with suppress(RuntimeError):  # the loop is closed already
+            loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=watch, name="stdin", daemon=True).start()

@@ -1,0 +1,106 @@
+"""One answer, spoken: its text goes in as it comes, its sound goes to the speaker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from voice.audio.frames import AudioOutput
+from voice.clock import Clock
+from voice.speak.chunker import Chunker
+from voice.speak.playback import Playback, PlaybackEnded, PlaybackEvent
+from voice.speak.synthesizer import Clause
+from voice.speak.worker import SynthesisWorker
+
+_AHEAD_SECONDS = 6.0
+"""Sound that is ready before it is needed; more would be thrown away at a barge-in."""
+
+
+class Speech:
+    """Speaks the answer of one turn; `run` is its task, the rest is called from any other."""
+
+    def __init__(
+        self,
+        turn: int,
+        synthesizer: SynthesisWorker,
+        output: AudioOutput,
+        playback: Playback,
+        clock: Clock,
+    ) -> None:
+        self._turn = turn
+        self._synthesizer = synthesizer
+        self._output = output
+        self._playback = playback
+        self._clock = clock
+        self._chunker = Chunker()
+        self._clauses: asyncio.Queue[Clause | None] = asyncio.Queue()
+        self._stopped = False
+        self._heard_out = False
+        self.text = ""
+
+    def say(self, text: str) -> None:
+        """More of the answer's text."""
+        self.text += text
+        for clause in self._chunker.receive(text):
+            self._clauses.put_nowait(clause)
+
+    def finish(self) -> None:
+        """The answer's text is whole."""
+        for clause in self._chunker.finish():
+            self._clauses.put_nowait(clause)
+        self._clauses.put_nowait(None)
+
+    def stop(self) -> str:
+        """Fall silent at once; returns the part of the text that will have been heard."""
+        if self._heard_out:
+            return self.text
+        self._stopped = True
+        self._output.discard()
+        position = self._output.position()
+        # What is left in the device's buffer still sounds.
+        heard = self._playback.heard(self._turn, replace(position, played=position.written))
+        self._playback.stop(self._turn)
+        return self.text[:heard]
+
+    async def run(self, report: Callable[[PlaybackEvent], None]) -> None:
+        """Speak until everything was heard. Raises `ModelError` if the voice fails."""
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(self._watch(report))
+            if not await self._speak():
+                watching.cancel()
+
+    async def _speak(self) -> bool:
+        """Synthesize clause after clause; returns whether there was any sound."""
+        sounded = False
+        while True:
+            with self._clock.working():
+                clause = await self._clauses.get()
+                if clause is None:
+                    self._playback.finish(self._turn)
+                    return sounded
+                async for sound in self._synthesizer.synthesize(clause.text):
+                    if self._stopped:
+                        return sounded
+                    index = self._output.write(sound.samples)
+                    self._playback.queued(self._turn, clause, sound, index)
+                    sounded = True
+            await self._wait_for_need()
+
+    async def _wait_for_need(self) -> None:
+        position = self._output.position()
+        ahead_seconds = (position.written - position.played) / self._output.rate
+        if ahead_seconds > _AHEAD_SECONDS:
+            await self._clock.sleep_until(self._clock.now() + ahead_seconds - _AHEAD_SECONDS)
+
+    async def _watch(self, report: Callable[[PlaybackEvent], None]) -> None:
+        """Report when sound begins and when all of it was heard."""
+        while True:
+            now = self._clock.now()
+            for event in self._playback.advance(self._output.position(), now):
+                report(event)
+                if isinstance(event, PlaybackEnded):
+                    self._heard_out = True
+                    return
+            deadline = self._playback.deadline()
+            await self._clock.sleep_until(max(now + 0.005, deadline or now + 0.02))

@@ -1,0 +1,146 @@
+"""What the turn machine hears of, and what it wants done; times are the clock's seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from voice.listen.gate import SpeechConfirmed, SpeechPaused, SpeechResumed, SpeechStarted
+
+# ── events ───────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class WordsTranscribed:
+    """The words of utterance `turn`, from its first sample to the sample `end`."""
+
+    turn: int
+    text: str
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionLost:
+    """The words of utterance `turn` could not be found out."""
+
+    turn: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHeard:
+    """The first sound of the answer reached the device at `at`."""
+
+    turn: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEnded:
+    """The answer is over: all of it was played, or it failed for the reason in `failure`."""
+
+    turn: int
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementArrived:
+    """Something has to be said at the next free moment."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputEnded:
+    """No more sound will come from the microphone."""
+
+
+Event = (
+    SpeechStarted
+    | SpeechConfirmed
+    | SpeechPaused
+    | SpeechResumed
+    | WordsTranscribed
+    | TranscriptionLost
+    | AnswerHeard
+    | AnswerEnded
+    | AnnouncementArrived
+    | InputEnded
+)
+
+# ── actions ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUtterance:
+    """Transcribe what is said from the sample `audio_start` on, as utterance `turn`."""
+
+    turn: int
+    audio_start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribe:
+    """Find out what utterance `turn` says so far."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseUtterance:
+    """Utterance `turn` is over; the next speech begins a new one."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Ask the agent for the answer to `text`, and speak it."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Speak `text` without having been asked."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Fall silent and abandon the answer of `turn`; only what was heard of it counts."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteTurn:
+    """The turn is over and was not interrupted."""
+
+    turn: int
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Put an event into the trace."""
+
+    event: str
+    turn: int
+    at: float
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+Action = (
+    OpenUtterance
+    | Transcribe
+    | CloseUtterance
+    | Answer
+    | Announce
+    | Interrupt
+    | CompleteTurn
+    | Mark
+)
