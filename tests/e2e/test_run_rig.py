@@ -19,6 +19,7 @@ from tests.support.programs import (
     word_errors,
 )
 from tests.support.rig import AudioRig, available
+from tests.support.steadiness import repeated_if_stalled
 from voice.audio.frames import Int16
 
 STORY = (
@@ -34,6 +35,7 @@ def _script(folder: Path) -> Path:
     return path
 
 
+@repeated_if_stalled
 def test_a_question_into_the_microphone_is_answered_on_the_speaker(
     rig: AudioRig, speech: Path, tmp_path: Path, understand: Callable[[Int16], str]
 ) -> None:
@@ -57,6 +59,7 @@ def test_a_question_into_the_microphone_is_answered_on_the_speaker(
     assert word_errors(turn["assistant_text"], understood) <= 2, understood
 
 
+@repeated_if_stalled
 def test_speech_during_the_answer_silences_it_and_only_the_heard_words_are_kept(
     rig: AudioRig, speech: Path, tmp_path: Path, understand: Callable[[Int16], str]
 ) -> None:
@@ -102,6 +105,7 @@ def test_speech_during_the_answer_silences_it_and_only_the_heard_words_are_kept(
     assert "response.cancel" in [request["type"] for request in proxy.requests]
 
 
+@repeated_if_stalled
 def test_the_assistant_does_not_hear_itself(speech: Path, tmp_path: Path) -> None:
     """The speaker is heard by the microphone, 10 dB down and 60 ms late; nobody else speaks."""
     if reason := available():

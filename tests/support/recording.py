@@ -59,6 +59,17 @@ class Recording(threading.Thread):
             time.sleep(0.01)
         return bool(self._blocks)
 
+    def catch_up(self, at: float, timeout: float = 10.0) -> None:
+        """Wait until what sounded at a moment has arrived here. Raises `TimeoutError`."""
+        deadline = time.monotonic() + timeout
+        while True:
+            began, recorded = self.timeline()
+            if began + len(recorded) / SAMPLE_RATE >= at:
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError("the recording is behind")
+            time.sleep(0.01)
+
     def samples(self, since: float = 0.0, until: float = float("inf")) -> Int16:
         """Everything that arrived between two times."""
         blocks = [block for at, block in list(self._blocks) if since <= at <= until]

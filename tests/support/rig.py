@@ -112,7 +112,7 @@ class AudioRig:
             self._cleanup.callback(_end, player)
             return began
         player.communicate(samples.tobytes())
-        time.sleep(0.1)  # the recording is a few blocks behind
+        self.microphone.catch_up(time.monotonic())
         return max(self.microphone.sounds(began), default=began)
 
     def _start(self, stack: ExitStack) -> None:
