@@ -15,7 +15,8 @@ from voice.clock import Clock
 from voice.config import Options
 from voice.errors import UsageError
 from voice.listen.gate import Gate
-from voice.listen.vad import WebRtcVad
+from voice.listen.judge import EndOfTurnWorker
+from voice.listen.vad import choose_vad
 from voice.listen.worker import TranscriptionWorker
 from voice.responses.agent import Agent
 from voice.responses.client import ResponsesClient
@@ -50,14 +51,19 @@ async def open_session(options: Options, devices: Devices, trace: Trace) -> Asyn
     async with AsyncExitStack() as stack:
         connect, model = _choose_server(options, devices.clock, trace, stack)
         async with asyncio.TaskGroup() as loading:
-            transcriber = loading.create_task(asyncio.to_thread(_load_transcriber, options))
+            transcriber = loading.create_task(
+                asyncio.to_thread(_load_transcriber, options, devices.clock)
+            )
             synthesizer = loading.create_task(
                 asyncio.to_thread(_load_synthesizer, options, devices.output.rate)
             )
+            judge = loading.create_task(asyncio.to_thread(_load_judge, options))
             if isinstance(devices.input, EchoCancellingMicrophone):
                 loading.create_task(asyncio.to_thread(devices.input.load))
         stack.push_async_callback(transcriber.result().close)
         stack.callback(synthesizer.result().close)
+        if hears := judge.result():
+            stack.callback(hears.close)
         client = ResponsesClient(connect, stall_seconds=options.agent.stall_seconds)
         timers = Timers(devices.clock.now)
         toolbox = Toolbox([time_tool(datetime.now), *timers.tools()])
@@ -71,10 +77,11 @@ async def open_session(options: Options, devices: Devices, trace: Trace) -> Asyn
             Parts(
                 input=devices.input,
                 output=devices.output,
-                vad=WebRtcVad(options.gate.aggressiveness),
+                vad=choose_vad(options.gate),
                 gate=Gate(options.gate),
                 transcriber=transcriber.result(),
-                machine=TurnMachine(options.turns),
+                judge=hears,
+                machine=TurnMachine(options.turns, options.listen.language),
                 agent=agent,
                 synthesizer=synthesizer.result(),
                 playback=Playback(devices.output.rate),
@@ -144,13 +151,23 @@ def _start_server(options: Options, stack: AsyncExitStack) -> asyncio.Future[End
     return starting
 
 
-def _load_transcriber(options: Options) -> TranscriptionWorker:
-    from voice.listen.whisper import WhisperTranscriber
+def _load_transcriber(options: Options, clock: Clock) -> TranscriptionWorker:
+    from voice.listen.incremental import IncrementalTranscriber
+    from voice.listen.whisper import WhisperModel
     from voice.models.resolve import resolve
 
     folder = resolve(options.listen.model)
-    transcriber = WhisperTranscriber(folder, options.listen)
-    return TranscriptionWorker(transcriber, options.listen.partial_seconds)
+    transcriber = IncrementalTranscriber(WhisperModel(folder, options.listen), options.listen)
+    return TranscriptionWorker(transcriber, options.listen, clock.now)
+
+
+def _load_judge(options: Options) -> EndOfTurnWorker | None:
+    from voice.listen.smart_turn import SmartTurn
+    from voice.models.resolve import weights
+
+    if not options.turns.judge or options.turns.mode == "push-to-talk":
+        return None
+    return EndOfTurnWorker(SmartTurn.load(weights(options.turns.judge, ".onnx")))
 
 
 def _load_synthesizer(options: Options, rate: int) -> SynthesisWorker:

@@ -20,7 +20,7 @@ from voice.listen.gate import GateOptions
 from voice.listen.options import ListenOptions
 from voice.responses.options import AgentOptions
 from voice.speak.options import SpeakOptions
-from voice.turns.machine import TurnOptions
+from voice.turns.options import TurnOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

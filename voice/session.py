@@ -16,6 +16,7 @@ from voice.audio.frames import SAMPLE_RATE, AudioInput, AudioOutput, Frame
 from voice.clock import Clock
 from voice.errors import VoiceError
 from voice.listen.gate import Gate
+from voice.listen.judge import EndOfTurnWorker
 from voice.listen.vad import Vad
 from voice.listen.worker import Transcribed, TranscriptionWorker
 from voice.responses.agent import (
@@ -42,11 +43,16 @@ from voice.turns.events import (
     AnswerHeard,
     CloseUtterance,
     CompleteTurn,
+    EndJudged,
     Event,
     InputEnded,
     Interrupt,
+    JudgeEnd,
+    LikelyEnd,
     Mark,
     OpenUtterance,
+    TalkPressed,
+    TalkReleased,
     Transcribe,
     TranscriptionLost,
     WordsTranscribed,
@@ -68,6 +74,9 @@ class Parts:
     vad: Vad
     gate: Gate
     transcriber: TranscriptionWorker
+    judge: EndOfTurnWorker | None
+    """Who hears whether a turn is over; None leaves it to the words."""
+
     machine: TurnMachine
     agent: Agent
     synthesizer: SynthesisWorker
@@ -105,6 +114,8 @@ class Session:
             await parts.input.open()
             self._trace.mark("listening", self._clock.now())
             parts.transcriber.warm_up()
+            if parts.judge:
+                parts.judge.warm_up()
             async with self._tasks:
                 if parts.warm_up:
                     self._tasks.create_task(parts.agent.warm_up())
@@ -117,6 +128,16 @@ class Session:
             await parts.input.close()
             await parts.output.close()
             self._mark_lost_sound()
+
+    def press_talk(self) -> None:
+        """The user holds the key to talk (only with push-to-talk). Call `release_talk` later."""
+        if self._history:
+            self._post(TalkPressed(self._clock.now(), self._history[-1].start))
+
+    def release_talk(self) -> None:
+        """The user let go of the key: the turn is over."""
+        if self._history:
+            self._post(TalkReleased(self._clock.now(), self._history[-1].end))
 
     # ── facts ────────────────────────────────────────────────────────────────────────────
 
@@ -141,7 +162,7 @@ class Session:
         while frame.end - self._history[0].end > _HISTORY_SAMPLES:
             self._history.popleft()
         if self._utterance:
-            parts.transcriber.accept(frame.samples)
+            self._accept(frame)
         for event in parts.gate.receive(frame, parts.vad.is_speech(frame.samples)):
             self._post(event)
         for announcement in parts.timers.timeout(self._clock.now()):
@@ -183,6 +204,10 @@ class Session:
                 self._open_utterance(turn, audio_start)
             case Transcribe(turn):
                 self._tasks.create_task(self._transcribe(turn))
+            case JudgeEnd(turn, sample):
+                self._tasks.create_task(self._judge(turn, sample))
+            case LikelyEnd():
+                pass  # traced by the machine
             case CloseUtterance():
                 self._utterance = 0
                 self._parts.gate.close()
@@ -205,9 +230,28 @@ class Session:
         transcriber = self._parts.transcriber
         frames = [frame for frame in self._history if frame.end > audio_start]
         transcriber.begin(turn, frames[0].start)
+        if self._parts.judge:
+            self._parts.judge.begin()
         for frame in frames:
-            transcriber.accept(frame.samples)
+            self._accept(frame)
         self._utterance = turn
+
+    def _accept(self, frame: Frame) -> None:
+        self._parts.transcriber.accept(frame.samples)
+        if self._parts.judge:
+            self._parts.judge.accept(frame.samples)
+
+    async def _judge(self, turn: int, sample: int) -> None:
+        judge = self._parts.judge
+        if judge is None or self._utterance != turn:
+            return
+        with self._clock.working():
+            try:
+                probability = await judge.probability()
+            except VoiceError as error:
+                self._trace.mark("judge.failed", self._clock.now(), turn, reason=str(error))
+            else:
+                self._post(EndJudged(turn, sample, probability))
 
     async def _transcribe(self, turn: int) -> None:
         with self._clock.working():
@@ -216,7 +260,8 @@ class Session:
                 return
             if isinstance(outcome, Transcribed):
                 hypothesis = outcome.hypothesis
-                self._post(WordsTranscribed(turn, hypothesis.text, hypothesis.end))
+                committed = " ".join(word.text for word in hypothesis.committed)
+                self._post(WordsTranscribed(turn, hypothesis.text, hypothesis.end, committed))
             else:
                 self._post(TranscriptionLost(turn, str(outcome.error)))
 

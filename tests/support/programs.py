@@ -20,13 +20,12 @@ from typing import Any
 import numpy as np
 import soundfile
 import soxr
+from faster_whisper import WhisperModel
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from voice.audio.frames import SAMPLE_RATE, Int16
-from voice.listen.options import ListenOptions
-from voice.listen.whisper import WhisperTranscriber
 
 TraceEvents = list[dict[str, Any]]
 
@@ -204,13 +203,14 @@ def sounding(samples: Int16) -> Int16:
 
 
 def listener(whisper_path: Path) -> Callable[[Int16], str]:
-    """What a listener understands of 16 kHz sound."""
-    transcriber = WhisperTranscriber(whisper_path, ListenOptions())
+    """What a listener understands of 16 kHz sound: faster-whisper's own method, not ours."""
+    model = WhisperModel(str(whisper_path), device="cpu", compute_type="int8", cpu_threads=2)
 
     def understand(samples: Int16) -> str:
-        transcriber.begin(0)
-        transcriber.accept(samples)
-        return transcriber.hypothesis().text
+        segments, _ = model.transcribe(
+            samples.astype(np.float32) / 32768.0, language="en", beam_size=1, temperature=0.0
+        )
+        return " ".join(segment.text.strip() for segment in segments)
 
     return understand
 

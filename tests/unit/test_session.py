@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from voice.audio.frames import SAMPLE_RATE
+from voice.audio.frames import SAMPLE_RATE, Int16
 from voice.audio.wav import FileInput, FileOutput
 from voice.clock import VirtualClock
-from voice.listen.fake import FakeTranscriber, LoudnessVad
+from voice.errors import ModelError
+from voice.listen.fake import FakeEndOfTurn, FakeTranscriber, LoudnessVad
 from voice.listen.gate import Gate, GateOptions
+from voice.listen.judge import EndOfTurnWorker
+from voice.listen.options import ListenOptions
+from voice.listen.smart_turn import EndOfTurnModel
 from voice.listen.worker import TranscriptionWorker
 from voice.responses.agent import Agent
 from voice.responses.client import ResponsesClient
@@ -36,7 +41,8 @@ from voice.speak.worker import SynthesisWorker
 from voice.tools.runner import Toolbox
 from voice.tools.timers import Timers
 from voice.trace import Trace, TraceEvent
-from voice.turns.machine import TurnMachine, TurnOptions
+from voice.turns.machine import TurnMachine
+from voice.turns.options import TurnOptions
 
 RATE = 16_000
 ANSWER = "One two three four five six seven eight nine ten."
@@ -69,6 +75,9 @@ async def _hold(
     words: list[str],
     reply: Reply,
     seconds: float = 12.0,
+    judge: EndOfTurnModel | None = None,
+    options: TurnOptions = TurnOptions(),  # noqa: B008 - frozen
+    keys: Callable[[Session, float], None] | None = None,
 ) -> Held:
     """Speak at the given stretches (seconds), be understood as `words`, and be answered."""
     held = Held()
@@ -89,8 +98,11 @@ async def _hold(
 
     clock = VirtualClock()
     client = ResponsesClient(connect)
-    transcriber = TranscriptionWorker(FakeTranscriber(["warm-up", *words]), partial_seconds=0.5)
+    transcriber = TranscriptionWorker(
+        FakeTranscriber(["warm-up", *words]), ListenOptions(partial_seconds=0.5), clock.now
+    )
     synthesizer = SynthesisWorker(FakeSynthesizer(RATE))
+    hears = EndOfTurnWorker(judge) if judge else None
     timers = Timers(clock.now)
     session = Session(
         Parts(
@@ -99,7 +111,8 @@ async def _hold(
             vad=LoudnessVad(),
             gate=Gate(GateOptions()),
             transcriber=transcriber,
-            machine=TurnMachine(TurnOptions()),
+            judge=hears,
+            machine=TurnMachine(options),
             agent=Agent(client, "m", AgentOptions(), Toolbox(timers.tools())),
             synthesizer=synthesizer,
             playback=Playback(RATE),
@@ -109,10 +122,20 @@ async def _hold(
             warm_up=False,
         )
     )
-    async with client.running():
+
+    async def hold_keys(keys: Callable[[Session, float], None]) -> None:
+        for at in (1.0, 3.0):
+            await clock.sleep_until(at)
+            keys(session, at)
+
+    async with client.running(), asyncio.TaskGroup() as tasks:
+        if keys:
+            tasks.create_task(hold_keys(keys))
         await session.run()
     await transcriber.close()
     synthesizer.close()
+    if hears:
+        hears.close()
     held.said, _ = soundfile.read(folder / "out.wav", dtype="int16")
     return held
 
@@ -122,17 +145,61 @@ async def test_a_question_is_answered(tmp_path: Path) -> None:
     (turn,) = held.turns()
     assert turn["user_text"] == "what is it"
     assert turn["assistant_text"] == turn["heard_text"] == ANSWER
-    assert turn["latency"]["endpoint"] == pytest.approx(0.6, abs=0.03)
-    assert turn["latency"]["voice_to_voice"] == pytest.approx(0.6, abs=0.05), "only the pause"
+    assert turn["latency"]["endpoint"] == pytest.approx(0.5, abs=0.03)
+    assert turn["latency"]["voice_to_voice"] == pytest.approx(0.5, abs=0.05), "only the pause"
     first = held.named("audio.first")[0].at
     began = np.flatnonzero(held.said)[0] / RATE
     assert began == pytest.approx(first, abs=0.02)
     assert held.named("playback.ended")[0].at == pytest.approx(first + 10 * WORD_SECONDS, abs=0.05)
 
 
+@pytest.mark.parametrize(("probability", "endpoint"), [(0.99, 0.28), (0.7, 1.05), (0.1, 1.3)])
+async def test_the_voice_decides_how_long_to_wait(
+    tmp_path: Path, probability: float, endpoint: float
+) -> None:
+    judge = FakeEndOfTurn(probability)
+    held = await _hold(tmp_path, [(1.0, 2.0)], ["what is it?"], _say(ANSWER), judge=judge)
+    assert held.turns()[0]["latency"]["endpoint"] == pytest.approx(endpoint, abs=0.03)
+    (ended,) = held.named("turn.ended")
+    assert ended.fields["audio_finished"] == probability
+    assert ended.fields["silence_seconds"] == pytest.approx(endpoint, abs=0.03)
+
+
+class _BrokenJudge:
+    def probability(self, samples: Int16) -> float:
+        raise ModelError("broken", "mend it")
+
+
+async def test_without_the_judge_the_words_decide(tmp_path: Path) -> None:
+    judge = _BrokenJudge()
+    held = await _hold(tmp_path, [(1.0, 2.0)], ["what is it?"], _say(ANSWER), judge=judge)
+    assert held.turns()[0]["latency"]["endpoint"] == pytest.approx(0.5, abs=0.03)
+    assert held.named("judge.failed")[0].fields["reason"].startswith("broken")
+
+
+async def test_the_key_to_talk_ends_the_turn(tmp_path: Path) -> None:
+    def keys(session: Session, at: float) -> None:
+        if at == 1.0:
+            session.press_talk()
+        elif at == 3.0:
+            session.release_talk()
+
+    held = await _hold(
+        tmp_path,
+        [(1.2, 1.6), (2.5, 3.5)],
+        ["one and two"],
+        _say(ANSWER),
+        options=TurnOptions(mode="push-to-talk"),
+        keys=keys,
+    )
+    (turn,) = held.turns()
+    assert turn["user_text"] == "one and two"
+    assert held.named("turn.ended")[0].at == pytest.approx(3.0, abs=0.03)
+
+
 async def test_an_interruption_keeps_what_was_heard(tmp_path: Path) -> None:
     held = await _hold(
-        tmp_path, [(1.0, 2.0), (4.0, 5.0)], ["count", "stop now"], _say(ANSWER), seconds=14.0
+        tmp_path, [(1.0, 2.0), (4.0, 5.0)], ["count", "something else"], _say(ANSWER), seconds=14.0
     )
     interrupted, after = held.turns()
     assert interrupted["interrupted"] is True
@@ -147,10 +214,10 @@ async def test_an_interruption_keeps_what_was_heard(tmp_path: Path) -> None:
     assert [item["content"] for item in held.requests[1]["input"]] == [
         "count",
         interrupted["heard_text"],
-        "stop now",
+        "something else",
     ]
     assert held.requests[1]["previous_response_id"] is None
-    assert after["user_text"] == "stop now"
+    assert after["user_text"] == "something else"
     assert after["interrupted"] is False
 
 

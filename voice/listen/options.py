@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,16 +14,37 @@ class ListenOptions:
     """A Whisper model's name (`voice models list`) or a folder with a CTranslate2 model."""
 
     language: str = "en"
-    """Spoken language; "auto" lets a multilingual model find out."""
+    """Spoken language; "auto" lets a multilingual model find out, once."""
 
-    compute_type: str = "int8"
-    """CTranslate2's arithmetic: int8 is fastest on a CPU."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the model runs; "auto": on a graphics card where CTranslate2 finds one."""
+
+    compute_type: str = "auto"
+    """CTranslate2's arithmetic; "auto": int8 on a CPU, float16 on a graphics card."""
 
     threads: int = 0
     """Cores for the model; 0: as many as there are, at most 4."""
 
-    partial_seconds: float = 0.6
+    partial_seconds: float = 0.16
     """New sound after which the words so far are transcribed again while somebody speaks."""
 
+    partial_load: float = 0.25
+    """The most of the time that partials may take; on a slow machine they come less often."""
+
+    commit_passes: int = 2
+    """So many transcriptions in succession must agree on a word until it is final."""
+
+    commit_seconds: float = 0.8
+    """A word that ended less than this ago may still change: its last sound may be missing."""
+
+    window_seconds: float = 8.0
+    """Sound that is transcribed at once; in longer utterances the window rolls on."""
+
+    least_probability: float = 0.35
+    """Words are not believed when the model gave them less than this, on average."""
+
     prompt: str = ""
-    """Names and terms that are likely to be said."""
+    """A text in the style of what will be said."""
+
+    hot_words: str = ""
+    """Names and terms that are likely to be said, with commas between them."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from voice.audio.frames import SAMPLE_RATE, Int16
 from voice.errors import VoiceError
+from voice.listen.options import ListenOptions
 from voice.listen.transcriber import Hypothesis, Transcriber
 
 
@@ -48,13 +49,18 @@ class _Transcribe:
 class TranscriptionWorker:
     """Runs one `Transcriber` on a thread, in the order in which it was told.
 
-    Nothing that was said is dropped: sound waits in the queue while the model works. Only
-    requests for partials are refused while the worker is behind (`busy`).
+    Nothing that was said is dropped: sound waits in the queue while the model works, and the turn
+    machine bounds an utterance. Only partials are left out while the worker is behind (`busy`).
+    `now` tells the clock's seconds; in virtual time a pass takes none.
     """
 
-    def __init__(self, transcriber: Transcriber, partial_seconds: float) -> None:
+    def __init__(
+        self, transcriber: Transcriber, options: ListenOptions, now: Callable[[], float]
+    ) -> None:
         self._transcriber = transcriber
-        self._partial_samples = round(partial_seconds * SAMPLE_RATE)
+        self._options = options
+        self._now = now
+        self._pass_seconds = 0.0
         self._commands: queue.SimpleQueue[_Begin | Int16 | _Transcribe | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="transcriber", daemon=True)
         self._thread.start()
@@ -68,8 +74,13 @@ class TranscriptionWorker:
 
     @property
     def partial_due(self) -> bool:
-        """Whether enough new sound came for another partial, and the worker is free for it."""
-        return not self.busy and self._fresh_samples >= self._partial_samples
+        """Whether enough new sound came for another partial, and the worker is free for it.
+
+        Enough is also what the last pass took, times the share of the time that it may take.
+        """
+        options = self._options
+        wanted = max(options.partial_seconds, self._pass_seconds / options.partial_load)
+        return not self.busy and self._fresh_samples >= wanted * SAMPLE_RATE
 
     def warm_up(self) -> None:
         """Let the model allocate what it needs, so that the first words come as fast as others."""
@@ -121,7 +132,10 @@ class TranscriptionWorker:
                     self._transcriber.accept(samples)
 
     def _outcome(self, utterance: int) -> Outcome:
+        began = self._now()
         try:
             return Transcribed(utterance, self._transcriber.hypothesis())
         except VoiceError as error:
             return TranscriptionFailed(utterance, error)
+        finally:
+            self._pass_seconds = self._now() - began

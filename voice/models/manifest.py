@@ -13,7 +13,7 @@ import msgspec
 
 from voice.errors import ModelError, UsageError
 
-Kind = Literal["stt", "tts", "llm"]
+Kind = Literal["stt", "turn", "tts", "llm"]
 
 # A name becomes a path in the cache: one component, and none that leads elsewhere.
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]

@@ -12,11 +12,15 @@ from voice.listen.gate import SpeechConfirmed, SpeechPaused, SpeechResumed, Spee
 
 @dataclass(frozen=True, slots=True)
 class WordsTranscribed:
-    """The words of utterance `turn`, from its first sample to the sample `end`."""
+    """The words of utterance `turn`, from its first sample to the sample `end`.
+
+    `text` begins with `committed_text`, which only grows.
+    """
 
     turn: int
     text: str
     end: int
+    committed_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,31 @@ class TranscriptionLost:
 
     turn: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndJudged:
+    """By its sound utterance `turn` is over with this probability; its last speech was `sample`."""
+
+    turn: int
+    sample: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class TalkPressed:
+    """The user holds the key to talk; the sound from `sample` on is meant."""
+
+    at: float
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class TalkReleased:
+    """The user let go of the key to talk; the sound up to `sample` was meant."""
+
+    at: float
+    sample: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +91,9 @@ Event = (
     | SpeechResumed
     | WordsTranscribed
     | TranscriptionLost
+    | EndJudged
+    | TalkPressed
+    | TalkReleased
     | AnswerHeard
     | AnswerEnded
     | AnnouncementArrived
@@ -84,6 +116,22 @@ class Transcribe:
     """Find out what utterance `turn` says so far."""
 
     turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeEnd:
+    """Find out by its sound whether utterance `turn`, which paused after `sample`, is over."""
+
+    turn: int
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class LikelyEnd:
+    """Utterance `turn` sounds finished with `text`, but may still go on. At most once a pause."""
+
+    turn: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +185,8 @@ class Mark:
 Action = (
     OpenUtterance
     | Transcribe
+    | JudgeEnd
+    | LikelyEnd
     | CloseUtterance
     | Answer
     | Announce

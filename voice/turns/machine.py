@@ -11,10 +11,13 @@ Theory. User and agent are two parties with a state each, and the floor follows 
     speaking       the user's       the user's, once the speech is confirmed as such
     paused         the user's       by its length
 
-An utterance opens a turn and gives it its number. It ends when nothing was said for
-`endpoint_seconds`; its words may arrive later, so ended utterances wait for them in order. An
-utterance without words changes nothing. One with words takes the floor even if it was too short
-to be confirmed ("stop").
+An utterance opens a turn and gives it its number. It ends when nothing was said for as long as
+`endpoint` wants, which changes while evidence about its end arrives; its words may arrive later
+still, so ended utterances wait for them in order. An utterance without words changes nothing, nor
+does an "um", nor an "mm-hm" to an agent that thinks or speaks. Other words take the floor even if
+they were too short to be confirmed ("stop").
+
+With push-to-talk the user's key opens and ends the utterance, and pauses end nothing.
 
 The machine has no clock: `now` is an argument, and `deadline` tells when `timeout` wants a call.
 """
@@ -23,9 +26,9 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from dataclasses import dataclass
 
 from voice.listen.gate import SpeechConfirmed, SpeechPaused, SpeechResumed, SpeechStarted
+from voice.turns.endpoint import silence_seconds, sounds_finished
 from voice.turns.events import (
     Action,
     Announce,
@@ -35,29 +38,22 @@ from voice.turns.events import (
     AnswerHeard,
     CloseUtterance,
     CompleteTurn,
+    EndJudged,
     Event,
     InputEnded,
     Interrupt,
+    JudgeEnd,
+    LikelyEnd,
     Mark,
     OpenUtterance,
+    TalkPressed,
+    TalkReleased,
     Transcribe,
     TranscriptionLost,
     WordsTranscribed,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnOptions:
-    """When a turn ends."""
-
-    endpoint_seconds: float = 0.6
-    """Silence after the last speech that ends the user's turn."""
-
-    longest_utterance_seconds: float = 60.0
-    """An utterance is ended after this time, whatever goes on."""
-
-    transcription_limit_seconds: float = 20.0
-    """An utterance whose words have not arrived this long after its end is given up."""
+from voice.turns.options import TurnOptions
+from voice.turns.utterance import Utterance
 
 
 class AgentState(enum.Enum):
@@ -68,31 +64,17 @@ class AgentState(enum.Enum):
     SPEAKING = enum.auto()
 
 
-@dataclass(slots=True)
-class _Utterance:
-    turn: int
-    started_at: float
-    last_speech_at: float
-    last_speech: int = 0
-    paused: bool = False
-    confirmed: bool = False
-    ended_at: float = 0.0
-    text: str = ""
-    text_end: int = -1
-
-    @property
-    def transcribed(self) -> bool:
-        return self.text_end >= self.last_speech > 0
-
-
 class TurnMachine:
     """Events in, actions out."""
 
-    def __init__(self, options: TurnOptions) -> None:
+    def __init__(self, options: TurnOptions, language: str = "en") -> None:
+        """`language` of the words (ISO 639-1) tells how the end of a sentence looks."""
         self._options = options
+        self._language = language
+        self._open = options.mode == "open"
         self._turn = 0
-        self._utterance: _Utterance | None = None
-        self._awaiting_words: deque[_Utterance] = deque()
+        self._utterance: Utterance | None = None
+        self._awaiting_words: deque[Utterance] = deque()
         self._agent = AgentState.IDLE
         self._answering = 0
         self._announcements: deque[str] = deque()
@@ -120,8 +102,8 @@ class TurnMachine:
         ]
         if (utterance := self._utterance) is not None:
             times.append(utterance.started_at + self._options.longest_utterance_seconds)
-            if utterance.paused:
-                times.append(utterance.last_speech_at + self._options.endpoint_seconds)
+            if utterance.paused and self._open:
+                times.append(utterance.last_speech_at + self._silence_seconds(utterance))
         return min(times, default=None)
 
     def timeout(self, now: float) -> list[Action]:
@@ -133,19 +115,21 @@ class TurnMachine:
             actions += self._lose(self._awaiting_words.popleft(), "the transcriber is stuck", now)
         if (utterance := self._utterance) is None:
             return actions
-        options = self._options
-        if utterance.paused:
-            if now >= utterance.last_speech_at + options.endpoint_seconds:
-                actions += self._end_utterance(now)
-        elif now >= utterance.started_at + options.longest_utterance_seconds:
+        silence_over = utterance.last_speech_at + self._silence_seconds(utterance)
+        too_long = now >= utterance.started_at + self._options.longest_utterance_seconds
+        if too_long or (utterance.paused and self._open and now >= silence_over):
             actions += self._end_utterance(now)
         return actions
 
-    def receive(self, event: Event, now: float) -> list[Action]:  # noqa: PLR0911
+    def receive(self, event: Event, now: float) -> list[Action]:  # noqa: PLR0911, PLR0912
         """Act on what happened."""
         match event:
-            case SpeechStarted():
-                return self._open_utterance(event)
+            case SpeechStarted(at, _, audio_start):
+                return self._open_utterance(at, audio_start) if self._open else []
+            case TalkPressed(at, sample):
+                return self._press(at, sample, now)
+            case TalkReleased():
+                return self._release(event, now)
             case SpeechConfirmed():
                 if self._utterance is not None:
                     self._utterance.confirmed = True
@@ -154,8 +138,10 @@ class TurnMachine:
                 return self._pause(event)
             case SpeechResumed():
                 if self._utterance is not None:
-                    self._utterance.paused = False
+                    self._utterance.resume()
                 return []
+            case EndJudged():
+                return self._take_judgement(event, now)
             case WordsTranscribed():
                 return self._take_words(event, now)
             case TranscriptionLost():
@@ -172,21 +158,62 @@ class TurnMachine:
 
     # ── the user's side ──────────────────────────────────────────────────────────────────
 
-    def _open_utterance(self, event: SpeechStarted) -> list[Action]:
+    def _open_utterance(self, at: float, audio_start: int) -> list[Action]:
         assert self._utterance is None, "the gate was not closed"
         self._turn += 1
-        self._utterance = _Utterance(self._turn, event.at, event.at)
+        self._utterance = Utterance(self._turn, at, at)
         return [
-            Mark("speech.started", self._turn, event.at),
-            OpenUtterance(self._turn, event.audio_start),
+            Mark("speech.started", self._turn, at),
+            OpenUtterance(self._turn, audio_start),
         ]
+
+    def _press(self, at: float, sample: int, now: float) -> list[Action]:
+        if self._open or self._utterance is not None:
+            return []
+        actions = self._open_utterance(at, sample)
+        assert self._utterance is not None
+        self._utterance.confirmed = True  # nobody presses the key by mistake
+        return actions + self._claim_floor(now)
+
+    def _release(self, event: TalkReleased, now: float) -> list[Action]:
+        if self._open or (utterance := self._utterance) is None:
+            return []
+        actions: list[Action] = []
+        if not utterance.paused:
+            utterance.pause(event.at, event.sample)
+            actions.append(Transcribe(utterance.turn))
+        return actions + self._end_utterance(now)
 
     def _pause(self, event: SpeechPaused) -> list[Action]:
         if (utterance := self._utterance) is None:
             return []
-        utterance.paused = True
-        utterance.last_speech_at, utterance.last_speech = event.at, event.sample
-        return [Transcribe(utterance.turn)]
+        utterance.pause(event.at, event.sample)
+        actions: list[Action] = [Transcribe(utterance.turn)]
+        if self._open and self._options.judge:
+            actions.append(JudgeEnd(utterance.turn, event.sample))
+        return actions
+
+    def _silence_seconds(self, utterance: Utterance) -> float:
+        speaks = self._agent is not AgentState.IDLE
+        return silence_seconds(utterance.evidence(agent_speaks=speaks), self._options)
+
+    def _take_judgement(self, event: EndJudged, now: float) -> list[Action]:
+        utterance = self._utterance
+        if utterance is None or not utterance.paused:
+            return []
+        if (utterance.turn, utterance.last_speech) != (event.turn, event.sample):
+            return []
+        utterance.audio_finished = event.probability
+        return self._note_likely_end(utterance, now)
+
+    def _note_likely_end(self, utterance: Utterance, now: float) -> list[Action]:
+        if utterance.likely_end or not (utterance.paused and self._open):
+            return []
+        if not sounds_finished(utterance.evidence(agent_speaks=False), self._options):
+            return []
+        utterance.likely_end = True
+        turn, text = utterance.turn, utterance.text
+        return [Mark("turn.likely_end", turn, now, {"text": text}), LikelyEnd(turn, text)]
 
     def _end_utterance(self, now: float) -> list[Action]:
         utterance = self._utterance
@@ -199,21 +226,38 @@ class TurnMachine:
             actions.append(Transcribe(utterance.turn))
         actions += [
             Mark("speech.ended", utterance.turn, utterance.last_speech_at),
-            Mark("turn.ended", utterance.turn, now),
+            Mark("turn.ended", utterance.turn, now, self._reasons(utterance, now)),
             CloseUtterance(utterance.turn),
         ]
         self._awaiting_words.append(utterance)
         return actions + self._finish_transcribed(now)
 
+    def _reasons(self, utterance: Utterance, now: float) -> dict[str, float | None]:
+        evidence = utterance.evidence(agent_speaks=False)
+        return {
+            "silence_seconds": round(now - utterance.last_speech_at, 3),
+            "text_finished": evidence.text_finished,
+            "audio_finished": evidence.audio_finished,
+        }
+
     def _take_words(self, event: WordsTranscribed, now: float) -> list[Action]:
-        for utterance in (*self._awaiting_words, *([self._utterance] if self._utterance else [])):
-            if utterance.turn == event.turn:
-                utterance.text, utterance.text_end = event.text, event.end
-        partial = self._utterance is not None and self._utterance.turn == event.turn
-        marks: list[Action] = []
-        if partial:
-            marks = [Mark("transcript.partial", event.turn, now, {"text": event.text})]
-        return marks + self._finish_transcribed(now)
+        actions: list[Action] = []
+        current = self._utterance
+        for utterance in (*self._awaiting_words, *([current] if current else [])):
+            if utterance.turn == event.turn and event.end >= utterance.text_end:
+                utterance.take_words(event.text, event.end, self._language)
+                actions += self._commit(utterance, event.committed_text, now)
+        if current is not None and current.turn == event.turn:
+            actions.append(Mark("transcript.partial", event.turn, now, {"text": event.text}))
+            if current.tells_to_stop:
+                actions += self._interrupt(now)
+            actions += self._note_likely_end(current, now)
+        return actions + self._finish_transcribed(now)
+
+    def _commit(self, utterance: Utterance, text: str, now: float) -> list[Action]:
+        if not (added := utterance.commit(text)):
+            return []
+        return [Mark("transcript.committed", utterance.turn, now, {"text": text, "added": added})]
 
     def _finish_transcribed(self, now: float) -> list[Action]:
         actions: list[Action] = []
@@ -221,20 +265,26 @@ class TurnMachine:
             actions += self._finish(self._awaiting_words.popleft(), now)
         return actions
 
-    def _finish(self, utterance: _Utterance, now: float) -> list[Action]:
-        if not utterance.text:
-            return [
-                Mark("turn.discarded", utterance.turn, now, {"reason": "no words"}),
-                *self._announce(),
-            ]
-        actions: list[Action] = [
-            Mark("transcript.committed", utterance.turn, now, {"text": utterance.text}),
-            Mark("transcript.final", utterance.turn, now, {"text": utterance.text}),
-        ]
+    def _finish(self, utterance: Utterance, now: float) -> list[Action]:
+        turn, text, label = utterance.turn, utterance.text, utterance.label
+        actions: list[Action] = []
+        if text:
+            actions += self._commit(utterance, text, now)
+            actions.append(Mark("transcript.final", turn, now, {"text": text, "label": label}))
+        if reason := self._why_not_answered(utterance):
+            return [*actions, *self._lose(utterance, reason, now)]
         actions += self._interrupt(now)
         self._agent = AgentState.THINKING
-        self._answering = utterance.turn
-        return [*actions, Answer(utterance.turn, utterance.text), *self._claim_floor(now)]
+        self._answering = turn
+        return [*actions, Answer(turn, text), *self._claim_floor(now)]
+
+    def _why_not_answered(self, utterance: Utterance) -> str:
+        if not utterance.text:
+            return "no words"
+        label = utterance.label
+        if label == "backchannel":
+            return label if self._agent is not AgentState.IDLE else ""
+        return "" if label == "words" else label
 
     def _forget(self, event: TranscriptionLost, now: float) -> list[Action]:
         for utterance in self._awaiting_words:
@@ -243,7 +293,7 @@ class TurnMachine:
                 return self._lose(utterance, event.reason, now)
         return []
 
-    def _lose(self, utterance: _Utterance, reason: str, now: float) -> list[Action]:
+    def _lose(self, utterance: Utterance, reason: str, now: float) -> list[Action]:
         return [
             Mark("turn.discarded", utterance.turn, now, {"reason": reason}),
             *self._announce(),

@@ -81,7 +81,7 @@ def shipped() -> Manifest:
 
 def test_the_shipped_manifest_serves_a_first_conversation(shipped: Manifest) -> None:
     defaults = {model.kind for model in shipped.values() if model.default}
-    assert defaults == {"stt", "tts"}
+    assert defaults == {"stt", "turn", "tts"}
     assert all(model.hub for model in shipped.values())
 
 

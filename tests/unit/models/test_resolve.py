@@ -91,4 +91,4 @@ def test_the_language_model_suits_the_machine(cores: int, gibibytes: int, name: 
 
 def test_the_defaults_are_one_of_each_kind() -> None:
     known = manifest.load()
-    assert [known[name].kind for name in resolve.default_names()] == ["stt", "tts", "llm"]
+    assert [known[name].kind for name in resolve.default_names()] == ["stt", "turn", "tts", "llm"]

@@ -19,26 +19,36 @@ from voice.turns.events import (
     AnswerHeard,
     CloseUtterance,
     CompleteTurn,
+    EndJudged,
     Event,
     InputEnded,
     Interrupt,
+    JudgeEnd,
+    LikelyEnd,
     Mark,
     OpenUtterance,
+    TalkPressed,
+    TalkReleased,
     Transcribe,
     TranscriptionLost,
     WordsTranscribed,
 )
-from voice.turns.machine import AgentState, TurnMachine, TurnOptions
+from voice.turns.machine import AgentState, TurnMachine
+from voice.turns.options import TurnOptions
 
-OPTIONS = TurnOptions(endpoint_seconds=0.6)
+OPTIONS = TurnOptions(
+    judge="", quick_seconds=0.6, single_seconds=0.6, endpoint_seconds=0.6, slow_seconds=0.6
+)
+"""The same silence ends every turn; how evidence changes that has tests of its own."""
+
 CONFIRM_SECONDS = 0.3
 
 
 class Dialogue:
     """A machine, a clock, and everything the machine wanted."""
 
-    def __init__(self) -> None:
-        self.machine = TurnMachine(OPTIONS)
+    def __init__(self, options: TurnOptions = OPTIONS) -> None:
+        self.machine = TurnMachine(options)
         self.now = 0.0
         self.actions: list[Action] = []
 
@@ -65,6 +75,9 @@ class Dialogue:
 
     def wanted(self, *kinds: type) -> list[Action]:
         return [action for action in self.actions if isinstance(action, kinds)]
+
+    def marked(self, event: str) -> list[Mark]:
+        return [mark for mark in self.actions if isinstance(mark, Mark) and mark.event == event]
 
     def marks(self) -> list[tuple[str, int]]:
         return [(mark.event, mark.turn) for mark in self.actions if isinstance(mark, Mark)]
@@ -98,6 +111,7 @@ def test_a_turn_from_first_word_to_last_sound(dialogue: Dialogue) -> None:
     assert [event for event, _ in dialogue.marks()] == [
         "speech.started",
         "transcript.partial",
+        "turn.likely_end",
         "speech.ended",
         "turn.ended",
         "transcript.committed",
@@ -320,3 +334,201 @@ def test_any_dialogue_keeps_its_turns_whole(steps: list[tuple[str, float]]) -> N
     over = [a.turn for a in dialogue.wanted(CompleteTurn, Interrupt)]  # type: ignore[union-attr]
     assert sorted(begun) == sorted(over)
     assert len(set(over)) == len(over)
+
+
+# ── evidence about the end ───────────────────────────────────────────────────────────────────
+
+SHIPPED = TurnOptions()
+
+
+def _paused(
+    text: str | None, probability: float | None, options: TurnOptions = SHIPPED
+) -> Dialogue:
+    """Speech from 1 to 2 s; words and judgement are known at 2.25 s, if at all."""
+    dialogue = Dialogue(options)
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), _sample(1.0)))
+    dialogue.happen(2.16, SpeechPaused(2.0, _sample(2.0)))
+    if text is not None:
+        dialogue.happen(2.25, WordsTranscribed(1, text, _sample(2.16)))
+    if probability is not None:
+        dialogue.happen(2.25, EndJudged(1, _sample(2.0), probability))
+    return dialogue
+
+
+@pytest.mark.parametrize(
+    ("text", "probability", "silence"),
+    [
+        ("Turn on the lights.", 0.99, SHIPPED.quick_seconds),
+        ("Turn on the lights.", None, SHIPPED.single_seconds),
+        (None, 0.99, SHIPPED.single_seconds),
+        ("Turn on the lights.", 0.7, SHIPPED.endpoint_seconds),
+        (None, None, SHIPPED.endpoint_seconds),
+        ("and then", 0.99, SHIPPED.slow_seconds),
+        ("Turn on the lights.", 0.1, SHIPPED.slow_seconds),
+        ("Um.", 0.99, SHIPPED.hesitation_seconds),
+    ],
+)
+def test_the_silence_follows_the_evidence(
+    text: str | None, probability: float | None, silence: float
+) -> None:
+    dialogue = _paused(text, probability)
+    assert dialogue.machine.deadline() == pytest.approx(2.0 + silence)
+    dialogue.run_until(2.0 + silence + 0.01)
+    (ended,) = dialogue.marked("turn.ended")
+    assert ended.at == pytest.approx(2.0 + silence)
+    assert ended.fields["silence_seconds"] == pytest.approx(silence)
+    assert ended.fields["audio_finished"] == probability
+    assert (ended.fields["text_finished"] is None) == (text is None)
+
+
+def test_evidence_that_comes_late_ends_the_turn_at_once() -> None:
+    dialogue = _paused("Turn on the lights.", None)
+    dialogue.happen(2.4, EndJudged(1, _sample(2.0), 0.99))
+    dialogue.run_until(2.41)
+    assert dialogue.marked("turn.ended")[0].at == pytest.approx(2.4, abs=0.001)
+
+
+def test_the_voice_is_asked_at_each_pause_and_old_judgements_do_not_count() -> None:
+    dialogue = _paused("Turn on", 0.99)
+    dialogue.happen(2.3, SpeechResumed(2.3, _sample(2.3)))
+    dialogue.happen(3.16, SpeechPaused(3.0, _sample(3.0)))
+    dialogue.happen(3.17, EndJudged(1, _sample(2.0), 0.99))
+    assert dialogue.wanted(JudgeEnd) == [JudgeEnd(1, _sample(2.0)), JudgeEnd(1, _sample(3.0))]
+    dialogue.run_until(3.0 + SHIPPED.single_seconds + 0.05)
+    assert not dialogue.marked("turn.ended")
+
+
+def test_words_from_before_the_last_speech_are_no_evidence() -> None:
+    dialogue = _paused("Turn on the lights.", None)
+    dialogue.happen(2.3, SpeechResumed(2.3, _sample(2.3)))
+    dialogue.happen(3.16, SpeechPaused(3.0, _sample(3.0)))
+    assert dialogue.machine.deadline() == pytest.approx(3.0 + SHIPPED.endpoint_seconds)
+
+
+def test_a_likely_end_is_told_once_a_pause() -> None:
+    dialogue = _paused("Turn on the lights.", 0.7)
+    dialogue.happen(2.3, WordsTranscribed(1, "Turn on the lights.", _sample(2.3)))
+    assert dialogue.wanted(LikelyEnd) == [LikelyEnd(1, "Turn on the lights.")]
+    dialogue.happen(2.4, SpeechResumed(2.4, _sample(2.4)))
+    dialogue.happen(3.16, SpeechPaused(3.0, _sample(3.0)))
+    dialogue.happen(3.2, WordsTranscribed(1, "Turn on the lights in the hall.", _sample(3.16)))
+    assert len(dialogue.wanted(LikelyEnd)) == 2
+    assert len(dialogue.marked("turn.likely_end")) == 2
+    assert not dialogue.marked("turn.ended")
+
+
+def test_there_is_no_likely_end_while_it_sounds_unfinished() -> None:
+    assert not _paused("and then", 0.99).wanted(LikelyEnd)
+    dialogue = Dialogue(SHIPPED)
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), _sample(1.0)))
+    dialogue.happen(2.0, WordsTranscribed(1, "Turn on the lights.", _sample(2.0)))
+    assert not dialogue.wanted(LikelyEnd), "speech goes on"
+
+
+# ── what is no turn ──────────────────────────────────────────────────────────────────────────
+
+
+def _short_sound(dialogue: Dialogue, text: str) -> None:
+    dialogue.happen(4.0, SpeechStarted(4.0, _sample(4.0), _sample(3.7)))
+    dialogue.happen(4.28, SpeechPaused(4.1, _sample(4.1)))
+    dialogue.happen(4.4, WordsTranscribed(2, text, _sample(4.28)))
+    dialogue.run_until(8.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("Mm-hm.", "backchannel"), ("(laughs)", "non-speech"), ("Um.", "hesitation")],
+)
+def test_sounds_around_the_answer_leave_it_alone(
+    dialogue: Dialogue, text: str, reason: str
+) -> None:
+    _answering(dialogue)
+    _short_sound(dialogue, text)
+    assert len(dialogue.wanted(Answer)) == 1
+    assert not dialogue.wanted(Interrupt)
+    (discarded,) = dialogue.marked("turn.discarded")
+    assert discarded.fields == {"reason": reason}
+    assert dialogue.marked("transcript.final")[-1].fields["label"] == reason
+
+
+def test_yeah_is_an_answer_when_the_agent_is_silent(dialogue: Dialogue) -> None:
+    dialogue.speak(1.0, 1.4, "Yeah.", turn=1)
+    dialogue.run_until(4.0)
+    assert dialogue.wanted(Answer) == [Answer(1, "Yeah.")]
+
+
+def test_a_lone_um_is_given_up(dialogue: Dialogue) -> None:
+    dialogue.speak(1.0, 1.4, "Um.", turn=1)
+    dialogue.run_until(1.4 + OPTIONS.hesitation_seconds - 0.01)
+    assert not dialogue.marked("turn.ended")
+    dialogue.run_until(4.0)
+    assert dialogue.marked("turn.discarded")[0].fields == {"reason": "hesitation"}
+    assert dialogue.machine.idle
+
+
+def test_stop_interrupts_as_soon_as_it_is_understood(dialogue: Dialogue) -> None:
+    _answering(dialogue)
+    dialogue.happen(4.0, SpeechStarted(4.0, _sample(4.0), _sample(3.7)))
+    dialogue.happen(4.2, WordsTranscribed(2, "Stop.", _sample(4.2)))
+    assert dialogue.wanted(Interrupt) == [Interrupt(1)]
+
+
+# ── commits ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_commits_are_told_as_they_grow_and_the_final_is_all_committed(dialogue: Dialogue) -> None:
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), _sample(1.0)))
+    for at, text, committed in (
+        (1.4, "turn on", ""),
+        (1.8, "turn on the", "turn on"),
+        (1.9, "turn on a", "turn on"),
+    ):
+        dialogue.happen(at, WordsTranscribed(1, text, _sample(at), committed))
+    dialogue.happen(2.2, SpeechPaused(2.0, _sample(2.0)))
+    dialogue.happen(2.3, WordsTranscribed(1, "turn on the light", _sample(2.2), "turn on the"))
+    dialogue.run_until(4.0)
+    assert [mark.fields for mark in dialogue.marked("transcript.committed")] == [
+        {"text": "turn on", "added": "turn on"},
+        {"text": "turn on the", "added": "the"},
+        {"text": "turn on the light", "added": "light"},
+    ]
+    assert dialogue.marked("transcript.final")[0].fields == {
+        "text": "turn on the light",
+        "label": "words",
+    }
+
+
+# ── push-to-talk ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_key_opens_and_ends_the_turn() -> None:
+    dialogue = Dialogue(TurnOptions(mode="push-to-talk"))
+    dialogue.happen(0.5, SpeechStarted(0.5, _sample(0.5), _sample(0.2)))
+    assert not dialogue.actions, "nobody holds the key"
+    dialogue.happen(1.0, TalkPressed(1.0, _sample(1.0)))
+    dialogue.happen(2.16, SpeechPaused(2.0, _sample(2.0)))
+    dialogue.happen(2.3, WordsTranscribed(1, "one", _sample(2.16)))
+    dialogue.run_until(10.0)
+    assert not dialogue.marked("turn.ended"), "a pause ends nothing"
+    dialogue.happen(10.0, SpeechResumed(10.0, _sample(10.0)))
+    dialogue.happen(11.0, TalkReleased(11.0, _sample(11.0)))
+    assert dialogue.wanted(CloseUtterance) == [CloseUtterance(1)]
+    assert not dialogue.wanted(Answer), "the words are not known yet"
+    dialogue.happen(11.1, WordsTranscribed(1, "one two", _sample(11.0)))
+    assert dialogue.wanted(Answer) == [Answer(1, "one two")]
+    assert not dialogue.wanted(JudgeEnd, LikelyEnd)
+
+
+def test_the_key_silences_the_agent() -> None:
+    dialogue = Dialogue(TurnOptions(mode="push-to-talk"))
+    dialogue.happen(1.0, TalkPressed(1.0, _sample(1.0)))
+    dialogue.happen(2.0, TalkReleased(2.0, _sample(2.0)))
+    dialogue.happen(2.1, WordsTranscribed(1, "go", _sample(2.0)))
+    dialogue.happen(3.0, TalkPressed(3.0, _sample(3.0)))
+    assert dialogue.wanted(Answer, Interrupt) == [Answer(1, "go"), Interrupt(1)]
+
+
+def test_the_key_does_nothing_where_pauses_end_turns(dialogue: Dialogue) -> None:
+    dialogue.happen(1.0, TalkPressed(1.0, _sample(1.0)))
+    dialogue.happen(2.0, TalkReleased(2.0, _sample(2.0)))
+    assert not dialogue.actions

@@ -1,0 +1,77 @@
+"""How long to wait in silence before the turn is over.
+
+Theory. There are two witnesses: the words (do they end like a sentence?) and the voice (does its
+melody end like one?). Either is often wrong, since Whisper puts a full stop after anything and
+speakers drop their voice before a pause; so a turn ends quickly only when both agree, and slowly
+when one of them objects.
+
+    words \\ voice   finished    between     unfinished   not known
+    finished         quick       endpoint    slow         single
+    between          endpoint    endpoint    slow         endpoint
+    unfinished       slow        slow        slow         slow
+    not known        single      endpoint    slow         endpoint
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voice.listen.labels import Label
+from voice.turns.options import TurnOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known in a pause; None is what is not known (yet)."""
+
+    text_finished: float | None = None
+    """How finished the words sound, 0 to 1; only of words that cover the last speech."""
+
+    audio_finished: float | None = None
+    """How likely the turn is over by its sound."""
+
+    label: Label = "words"
+
+    stop: bool = False
+    """Whether the words tell an agent that speaks to fall silent."""
+
+
+def silence_seconds(evidence: Evidence, options: TurnOptions) -> float:
+    """How long after the last speech the turn is over."""
+    return min(_wanted(evidence, options), options.longest_pause_seconds)
+
+
+def sounds_finished(evidence: Evidence, options: TurnOptions) -> bool:
+    """Whether the words sound finished and the voice, as far as it is known, does not object."""
+    text, audio = evidence.text_finished, evidence.audio_finished
+    return (
+        evidence.label in ("words", "backchannel")
+        and text is not None
+        and text >= options.text_finished
+        and (audio is None or audio > options.audio_unfinished)
+    )
+
+
+def _wanted(evidence: Evidence, options: TurnOptions) -> float:
+    if evidence.stop:
+        return options.quick_seconds
+    if evidence.label == "hesitation":
+        return options.hesitation_seconds
+    verdicts = [
+        _verdict(evidence.text_finished, options.text_unfinished, options.text_finished),
+        _verdict(evidence.audio_finished, options.audio_unfinished, options.audio_finished),
+    ]
+    if "unfinished" in verdicts:
+        return options.slow_seconds
+    known = [verdict for verdict in verdicts if verdict != "not known"]
+    if not known or "between" in known:
+        return options.endpoint_seconds
+    return options.quick_seconds if len(known) == len(verdicts) else options.single_seconds
+
+
+def _verdict(value: float | None, unfinished: float, finished: float) -> str:
+    if value is None:
+        return "not known"
+    if value <= unfinished:
+        return "unfinished"
+    return "finished" if value >= finished else "between"
