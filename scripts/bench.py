@@ -52,6 +52,7 @@ def listen(
         Path | None, typer.Option(metavar="DIR", help="Recordings with a manifest.jsonl.")
     ] = None,
     quick: Annotated[bool, typer.Option(help="A few clips of each kind: does it work?")] = False,
+    clips: Annotated[int, typer.Option(help="At most so many of each kind; 0: all.")] = 0,
     minutes: Annotated[float, typer.Option(help="Sound in real time, a model.")] = 5.0,
     noise_minutes: Annotated[float, typer.Option(help="Noise, a model.")] = 6.0,
     jobs: Annotated[int, typer.Option(help="Processes for what is not timed.")] = 2,
@@ -72,7 +73,7 @@ def listen(
         folder=folder,
         minutes=min(minutes, 0.4) if quick else minutes,
         noise_minutes=min(noise_minutes, 0.5) if quick else noise_minutes,
-        most_of_category=2 if quick else 0,
+        most_of_category=2 if quick else clips,
         longest_seconds=12.0 if quick else math.inf,
         jobs=jobs,
         threads=threads,

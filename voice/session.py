@@ -62,6 +62,9 @@ from voice.turns.machine import TurnMachine
 _HISTORY_SAMPLES = SAMPLE_RATE
 """Sound kept for an utterance that turns out to have begun earlier: more than any pre-roll."""
 
+_BEHIND_SECONDS = 1.0
+"""Words that come later than this after they were asked for keep the user waiting: traced."""
+
 APOLOGY = "Sorry, something went wrong, and I have no answer."
 
 
@@ -167,7 +170,8 @@ class Session:
             self._post(event)
         for announcement in parts.timers.timeout(self._clock.now()):
             self._post(AnnouncementArrived(announcement))
-        if self._utterance and parts.transcriber.partial_due:
+        transcriber = parts.transcriber
+        if self._utterance and (transcriber.partial_due or parts.gate.lull_began):
             self._tasks.create_task(self._transcribe(self._utterance))
 
     # ── turns ────────────────────────────────────────────────────────────────────────────
@@ -255,9 +259,14 @@ class Session:
 
     async def _transcribe(self, turn: int) -> None:
         with self._clock.working():
+            asked_at = self._clock.now()
             outcome = await self._parts.transcriber.transcribe()
             if outcome.utterance != turn:
                 return
+            now = self._clock.now()
+            if now - asked_at > _BEHIND_SECONDS:
+                behind = round(now - asked_at, 2)
+                self._trace.mark("transcription.behind", now, turn, seconds=behind)
             if isinstance(outcome, Transcribed):
                 hypothesis = outcome.hypothesis
                 committed = " ".join(word.text for word in hypothesis.committed)

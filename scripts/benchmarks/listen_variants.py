@@ -54,7 +54,7 @@ ABLATION = (
     ),
     Variant("WebRTC's detector alone", {"gate": _WEBRTC}),
     Variant("Silero alone", {"gate": {"detector": "silero"}}),
-    Variant("partials every 0.6 s", {"listen": {"partial_seconds": 0.6}}),
+    Variant("partials every 1 s", {"listen": {"partial_seconds": 1.0}}),
     Variant("words committed at first sight", {"listen": {"commit_passes": 1}}),
     Variant("unlikely words believed", {"listen": {"least_probability": 0.0}}),
     Variant("window of 24 s", {"listen": {"window_seconds": 24.0}}),

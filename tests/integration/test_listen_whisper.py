@@ -72,7 +72,7 @@ def test_words_lie_where_they_were_said(transcriber: IncrementalTranscriber, spe
         transcriber, np.concatenate([np.zeros(3 * SAMPLE_RATE, np.int16), sound]), 60.0
     )[-1]
     assert plain_words(plain.text) == plain_words(later.text)
-    for word, moved in zip(plain.tail, later.tail, strict=True):
+    for word, moved in zip(plain.tail[:-1], later.tail[:-1], strict=True):
         assert moved.end - word.end == pytest.approx(3 * SAMPLE_RATE, abs=0.25 * SAMPLE_RATE)
         assert moved.end - moved.start < 0.8 * SAMPLE_RATE
 

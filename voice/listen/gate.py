@@ -45,7 +45,10 @@ class GateOptions:
     onset_seconds: float = 0.12
     """Voiced sound that opens the gate, within a window of twice this length."""
 
-    pause_seconds: float = 0.16
+    lull_seconds: float = 0.08
+    """Silence after which the words so far are transcribed: they may have been the last."""
+
+    pause_seconds: float = 0.14
     """Silence after which speech counts as paused; much less than the pause that ends a turn."""
 
     confirm_seconds: float = 0.3
@@ -115,6 +118,7 @@ class Gate:
         self._onset_frames = max(1, round(options.onset_seconds / _FRAME_SECONDS))
         self._pause_samples = round(options.pause_seconds * SAMPLE_RATE)
         self._recent: deque[tuple[int, bool]] = deque(maxlen=2 * self._onset_frames)
+        self._lull_samples = round(options.lull_seconds * SAMPLE_RATE)
         self._confirm_samples = round(options.confirm_seconds * SAMPLE_RATE)
         self._floor = NoiseFloor(
             _FRAME_SECONDS, options.floor_window_seconds, options.floor_rise_db_per_second
@@ -124,12 +128,18 @@ class Gate:
         self._confirmed = False
         self._stretch_start = 0
         self._last_speech = 0
+        self._silent_samples = 0
         self._earliest_audio = 0
 
     @property
     def floor_dbfs(self) -> float:
         """The noise floor as it is now."""
         return self._floor.dbfs
+
+    @property
+    def lull_began(self) -> bool:
+        """Whether with the latest frame speech has been silent for `lull_seconds`."""
+        return self._open and 0 <= self._silent_samples - self._lull_samples < FRAME_SAMPLES
 
     def receive(self, frame: Frame, speech: bool) -> list[GateEvent]:
         """Take the next frame and the detector's verdict on it."""
@@ -159,6 +169,7 @@ class Gate:
         first = next(start for start, voiced in self._recent if voiced)
         self._open = True
         self._paused = self._confirmed = False
+        self._silent_samples = 0
         self._stretch_start, self._last_speech = first, frame.end
         self._recent.clear()
         preroll = round(self._options.preroll_seconds * SAMPLE_RATE)
@@ -177,6 +188,7 @@ class Gate:
             self._stretch_start = first  # two clicks a second apart are no speech of a second
             events.append(SpeechResumed(frame.time_of(first), first))
         self._last_speech = frame.end
+        self._silent_samples = 0
         if not self._confirmed and frame.end - self._stretch_start >= self._confirm_samples:
             self._confirmed = True
             events.append(SpeechConfirmed(frame.at, frame.end))
@@ -184,7 +196,8 @@ class Gate:
 
     def _silent(self, frame: Frame) -> list[GateEvent]:
         self._recent.append((frame.start, False))
-        if self._paused or frame.end - self._last_speech < self._pause_samples:
+        self._silent_samples = frame.end - self._last_speech
+        if self._paused or self._silent_samples < self._pause_samples:
             return []
         self._paused = True
         self._recent.clear()

@@ -23,7 +23,7 @@ class ListenOptions:
     """CTranslate2's arithmetic; "auto": int8 on a CPU, float16 on a graphics card."""
 
     threads: int = 0
-    """Cores for the model; 0: as many as there are, at most 4."""
+    """Cores for the model; 0: half of them, at most 4. Small models gain nothing from a second."""
 
     partial_seconds: float = 0.16
     """New sound after which the words so far are transcribed again while somebody speaks."""

@@ -228,7 +228,7 @@ def _load(folder: Path, options: ListenOptions) -> Whisper:
             str(folder),
             device="cuda" if cuda else "cpu",
             compute_type=arithmetic,
-            intra_threads=options.threads or min(4, os.cpu_count() or 1),
+            intra_threads=options.threads or min(4, max(1, (os.cpu_count() or 1) // 2)),
             inter_threads=1,
         )
     except (RuntimeError, ValueError, OSError) as error:

@@ -135,7 +135,7 @@ class TurnMachine:
                     self._utterance.confirmed = True
                 return self._claim_floor(now)
             case SpeechPaused():
-                return self._pause(event)
+                return self._pause(event, now)
             case SpeechResumed():
                 if self._utterance is not None:
                     self._utterance.resume()
@@ -184,14 +184,16 @@ class TurnMachine:
             actions.append(Transcribe(utterance.turn))
         return actions + self._end_utterance(now)
 
-    def _pause(self, event: SpeechPaused) -> list[Action]:
+    def _pause(self, event: SpeechPaused, now: float) -> list[Action]:
         if (utterance := self._utterance) is None:
             return []
         utterance.pause(event.at, event.sample)
-        actions: list[Action] = [Transcribe(utterance.turn)]
+        actions: list[Action] = []
+        if not utterance.transcribed:  # not asked for in the lull before, or not there yet
+            actions.append(Transcribe(utterance.turn))
         if self._open and self._options.judge:
             actions.append(JudgeEnd(utterance.turn, event.sample))
-        return actions
+        return actions + self._note_likely_end(utterance, now)
 
     def _silence_seconds(self, utterance: Utterance) -> float:
         speaks = self._agent is not AgentState.IDLE

@@ -17,7 +17,7 @@ class TurnOptions:
     """The model that hears from the voice whether the turn is over, a name or an ONNX file; ""
     leaves it to the words."""
 
-    quick_seconds: float = 0.28
+    quick_seconds: float = 0.25
     """Silence that ends the turn when both words and voice sound finished."""
 
     single_seconds: float = 0.5

@@ -121,6 +121,18 @@ def test_a_pause_is_reported_as_soon_as_it_is_long_enough() -> None:
     assert paused.at == pytest.approx(30 * FRAME_SAMPLES / SAMPLE_RATE)
 
 
+def test_a_lull_begins_once_in_each_silence_and_before_the_pause() -> None:
+    gate = Gate(OPTIONS)
+    lulls = []
+    kinds = ["speech"] * 20 + ["quiet"] * 20 + ["speech"] * 20
+    for number, kind in enumerate(kinds):
+        _run(*_pattern((kind, 1)), gate=gate, first_frame=number)
+        if gate.lull_began:
+            lulls.append(number)
+    lull_frames = round(OPTIONS.lull_seconds * SAMPLE_RATE / FRAME_SAMPLES)
+    assert lulls == [20 + lull_frames - 1]
+
+
 def test_clicks_on_both_sides_of_a_pause_are_no_long_speech() -> None:
     """Keys: each opens or resumes, none lasts, so the agent is not interrupted."""
     clicks = [("speech", 6), ("quiet", 12)] * 6

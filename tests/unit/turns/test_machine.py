@@ -417,6 +417,17 @@ def test_a_likely_end_is_told_once_a_pause() -> None:
     assert not dialogue.marked("turn.ended")
 
 
+def test_words_that_came_in_the_lull_are_evidence_and_are_not_asked_for_again() -> None:
+    dialogue = Dialogue(SHIPPED)
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), _sample(1.0)))
+    dialogue.happen(2.12, WordsTranscribed(1, "Turn on the lights.", _sample(2.08)))
+    dialogue.happen(2.14, SpeechPaused(2.0, _sample(2.0)))
+    assert not dialogue.wanted(Transcribe)
+    assert len(dialogue.wanted(LikelyEnd)) == 1
+    dialogue.happen(2.2, EndJudged(1, _sample(2.0), 0.99))
+    assert dialogue.machine.deadline() == pytest.approx(2.0 + SHIPPED.quick_seconds)
+
+
 def test_there_is_no_likely_end_while_it_sounds_unfinished() -> None:
     assert not _paused("and then", 0.99).wanted(LikelyEnd)
     dialogue = Dialogue(SHIPPED)
