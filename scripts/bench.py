@@ -15,6 +15,7 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import voice  # noqa: F401 - before numpy: it says how many threads that takes
 from scripts.benchmarks.figures import write
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)

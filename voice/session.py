@@ -170,8 +170,8 @@ class Session:
             self._post(event)
         for announcement in parts.timers.timeout(self._clock.now()):
             self._post(AnnouncementArrived(announcement))
-        transcriber = parts.transcriber
-        if self._utterance and (transcriber.partial_due or parts.gate.lull_began):
+        due = parts.transcriber.partial_due and parts.gate.speaking
+        if self._utterance and (due or parts.gate.lull_began):
             self._tasks.create_task(self._transcribe(self._utterance))
 
     # ── turns ────────────────────────────────────────────────────────────────────────────

@@ -112,8 +112,10 @@ def loop_figures(watched: LoopWatch) -> dict[str, float | None]:
 
 
 def delay_figures(name: str, delays: Sequence[float]) -> dict[str, float | None]:
-    """p50 and p95 under `name`."""
-    return {f"{name}_p{p}": rounded(quantile(delays, p / 100)) for p in (50, 95)}
+    """p50, p95 and mean under `name`."""
+    mean = sum(delays) / len(delays) if delays else None
+    quantiles = {f"{name}_p{p}": rounded(quantile(delays, p / 100)) for p in (50, 95)}
+    return {**quantiles, f"{name}_mean": rounded(mean)}
 
 
 def decoding_figures(decoded: Sequence[Decoded]) -> dict[str, Any]:

@@ -29,17 +29,16 @@ def plot_tradeoff(tradeoff: Mapping[str, Any], path: Path) -> None:
             known = [point for point in points if _known(point)]
             if not known:
                 continue
-            delays = [1000 * point["endpoint_delay_p50"] for point in known]
+            delays = [1000 * point["endpoint_delay_mean"] for point in known]
             rates = [point["cut_off_rate"] for point in known]
             axes.plot(delays, rates, label=name, linewidth=1.5, markersize=5, **style)
             _label_ends(axes, known, delays, rates)
         shipped = tradeoff["as_shipped"]
         if _known(shipped):
-            at = 1000 * shipped["endpoint_delay_p50"], shipped["cut_off_rate"]
+            at = 1000 * shipped["endpoint_delay_mean"], shipped["cut_off_rate"]
             axes.plot(*at, "o", ms=13, mfc="none", mec="black", mew=1.2, label="as shipped")
-        axes.axvline(300, color="#cbd0d8", linewidth=1, linestyle="--", zorder=0)
         axes.axhline(0.03, color="#cbd0d8", linewidth=1, linestyle="--", zorder=0)
-        axes.set_xlabel("median delay of the decision after a finished command (ms)")
+        axes.set_xlabel("mean delay of the decision after a finished command (ms)")
         axes.set_ylabel("utterances cut off at a pause ≤ 1 s")
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.set_xlim(left=0)
@@ -50,7 +49,7 @@ def plot_tradeoff(tradeoff: Mapping[str, Any], path: Path) -> None:
 
 
 def _known(point: Mapping[str, Any]) -> bool:
-    return point["endpoint_delay_p50"] is not None and point["cut_off_rate"] is not None
+    return point["endpoint_delay_mean"] is not None and point["cut_off_rate"] is not None
 
 
 def _label_ends(axes: Any, points: Sequence[Any], x: list[float], y: list[float]) -> None:

@@ -62,18 +62,16 @@ ABLATION = (
 
 FIXED_PAUSE = tuple(
     Variant(f"fixed {seconds:g}", _always(seconds), seconds)
-    for seconds in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2)
+    for seconds in (0.25, 0.4, 0.6, 0.8, 1.0, 1.2)
 )
 
-_FACTORS = (0.6, 0.8, 1.0, 1.25, 1.5, 2.0)
+_FACTORS = (1.0, 1.5, 2.0, 3.0)
 
 WORDS_AND_VOICE = tuple(
     Variant(
-        f"words and voice, pauses times {factor:g}",
-        _scaled(factor),
-        round(factor * _SHIPPED.quick_seconds, 2),
+        f"voice finished from {threshold:g}", {"turns": {"audio_finished": threshold}}, threshold
     )
-    for factor in _FACTORS
+    for threshold in (0.8, 0.9, 0.95, 0.97, 0.98, 0.985)
 )
 
 WORDS_ALONE = tuple(

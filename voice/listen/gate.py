@@ -45,10 +45,10 @@ class GateOptions:
     onset_seconds: float = 0.12
     """Voiced sound that opens the gate, within a window of twice this length."""
 
-    lull_seconds: float = 0.08
+    lull_seconds: float = 0.06
     """Silence after which the words so far are transcribed: they may have been the last."""
 
-    pause_seconds: float = 0.14
+    pause_seconds: float = 0.12
     """Silence after which speech counts as paused; much less than the pause that ends a turn."""
 
     confirm_seconds: float = 0.3
@@ -135,6 +135,11 @@ class Gate:
     def floor_dbfs(self) -> float:
         """The noise floor as it is now."""
         return self._floor.dbfs
+
+    @property
+    def speaking(self) -> bool:
+        """Whether somebody speaks, as far as is known."""
+        return self._open and not self._paused
 
     @property
     def lull_began(self) -> bool:

@@ -28,7 +28,7 @@ class ListenOptions:
     partial_seconds: float = 0.16
     """New sound after which the words so far are transcribed again while somebody speaks."""
 
-    partial_load: float = 0.25
+    partial_load: float = 0.2
     """The most of the time that partials may take; on a slow machine they come less often."""
 
     commit_passes: int = 2
