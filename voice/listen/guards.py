@@ -12,6 +12,17 @@ from dataclasses import dataclass
 
 from voice.listen.speech_model import Decoded, DecodedWord
 
+_RECITED = frozenset(
+    (
+        "thank you for watching", "thanks for watching", "thank you very much for watching",
+        "please subscribe", "please subscribe to my channel",
+        "subtitles by the amara org community",
+        "ill see you in the next video", "see you in the next video",
+    )
+)  # fmt: skip
+"""What Whisper recites from the ends of films when it hears breath or music. It can be probable and
+the same twice; nobody says it to an agent."""
+
 SENTENCE_ENDS = (".", "?", "!", "。", "？", "！")
 
 
@@ -90,6 +101,8 @@ def _repetition(items: Sequence[object], length: int) -> int:
 
 
 def _made_up(words: Sequence[DecodedWord], no_speech: float, options: GuardOptions) -> bool:
+    if " ".join(plain_word(word.text) for word in words) in _RECITED:
+        return True
     mean = sum(word.probability for word in words) / len(words)
     if mean < options.least_probability:
         return True

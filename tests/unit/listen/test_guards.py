@@ -71,6 +71,11 @@ def test_the_models_own_doubt_counts_where_the_words_are_doubtful_too() -> None:
     assert _believed("you", 2.0, probability=0.8, no_speech=0.8) == "you"
 
 
+def test_what_films_end_with_is_not_believed_however_probable() -> None:
+    assert _believed("Thank you for watching.", 3.0) == ""
+    assert _believed("Thank you for watching the house.", 3.0) != ""
+
+
 def test_nobody_talks_that_fast() -> None:
     words = tuple(DecodedWord(f"w{i}", 0.0, 0.1, 0.9, (i,)) for i in range(40))
     assert len(believable(Decoded(words, 0.0), (), 1.0, GuardOptions())) == 8
