@@ -68,9 +68,7 @@ FIXED_PAUSE = tuple(
 _FACTORS = (1.0, 1.5, 2.0, 3.0)
 
 WORDS_AND_VOICE = tuple(
-    Variant(
-        f"voice finished from {threshold:g}", {"turns": {"audio_finished": threshold}}, threshold
-    )
+    Variant(f"voice finished from {threshold:g}", {"turns": {"audio_finished": threshold}})
     for threshold in (0.8, 0.9, 0.95, 0.97, 0.98, 0.985)
 )
 
