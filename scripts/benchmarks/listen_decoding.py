@@ -16,6 +16,7 @@ from voice.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Int16
 from voice.audio.wav import read_frames
 from voice.listen.options import ListenOptions
 from voice.listen.transcriber import Hypothesis, Transcriber
+from voice.listen.worker import partial_interval_seconds
 from voice.models.resolve import resolve
 
 
@@ -70,26 +71,23 @@ def transcribe_incrementally(
 ) -> Incremental:
     """Feed a clip frame by frame and ask as the session does.
 
-    A pass begins when `partial_seconds` of new sound have come, none is under way, and passes have
-    not taken more than `partial_load` of the time; what a pass takes passes in the clip as well.
-    One more pass at the end has all sound.
+    What a pass takes passes in the clip as well. One more pass at the end has all sound.
     """
     transcriber.begin(0)
     hypotheses: list[Hypothesis] = []
     passes: list[float] = []
-    fresh_samples, free_at = 0, 0.0
+    fresh_samples, wanted_seconds = 0, options.partial_seconds
     cpu_before = time.process_time()
     for start in range(0, len(samples), FRAME_SAMPLES):
         frame = samples[start : start + FRAME_SAMPLES]
         transcriber.accept(frame)
         fresh_samples += len(frame)
-        now = (start + len(frame)) / SAMPLE_RATE
-        if now >= free_at and fresh_samples >= round(options.partial_seconds * SAMPLE_RATE):
+        if fresh_samples >= wanted_seconds * SAMPLE_RATE:
             fresh_samples = 0
             began = time.perf_counter()
             hypotheses.append(transcriber.hypothesis())
             passes.append(time.perf_counter() - began)
-            free_at = now + passes[-1] / options.partial_load
+            wanted_seconds = partial_interval_seconds(options, passes[-1])
     began = time.perf_counter()
     hypotheses.append(transcriber.hypothesis())
     passes.append(time.perf_counter() - began)

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tests.support.words import edits
 from voice.listen.transcriber import Hypothesis
 
 _SMALL = [
@@ -41,18 +42,6 @@ def normalised(text: str) -> list[str]:
     return [part for word in words for part in _NUMBERS.get(word, [word])]
 
 
-def word_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
-    """Words that were left out, put in or mistaken (Levenshtein)."""
-    row = list(range(len(hypothesis) + 1))
-    for i, word in enumerate(reference, 1):
-        previous, row[0] = row[0], i
-        for j, other in enumerate(hypothesis, 1):
-            substituted = previous + (word != other)
-            previous = row[j]
-            row[j] = min(substituted, row[j] + 1, row[j - 1] + 1)
-    return row[-1]
-
-
 @dataclass(frozen=True, slots=True)
 class Tally:
     """Errors in so many words; tallies of clips add up to that of the corpus."""
@@ -72,7 +61,7 @@ class Tally:
 def tally(said: str, understood: str) -> Tally:
     """One clip's errors."""
     reference = normalised(said)
-    return Tally(word_errors(reference, normalised(understood)), len(reference))
+    return Tally(edits(reference, normalised(understood)), len(reference))
 
 
 def total(tallies: Iterable[Tally]) -> Tally:

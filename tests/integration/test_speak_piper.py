@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.words import edits
 from voice.audio.frames import Int16
 from voice.errors import ModelError
 from voice.speak.options import SpeakOptions
@@ -53,17 +54,6 @@ def level_dbfs(samples: Int16) -> float:
 
 def plain(word: str) -> str:
     return re.sub(r"[^a-z0-9]", "", word.lower())
-
-
-def edits(reference: list[str], heard: list[str]) -> int:
-    """Words to change, leave out or put in (Levenshtein)."""
-    row = list(range(len(heard) + 1))
-    for number, word in enumerate(reference, 1):
-        before, row[0] = row[0], number
-        for index, other in enumerate(heard, 1):
-            change = before + (word != other)
-            before, row[index] = row[index], min(change, row[index] + 1, row[index - 1] + 1)
-    return row[-1]
 
 
 def transcribe(whisper: Any, samples: Int16) -> list[tuple[str, float]]:

@@ -25,6 +25,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from tests.support.words import edits
 from voice.audio.frames import SAMPLE_RATE, Int16
 
 TraceEvents = list[dict[str, Any]]
@@ -231,12 +232,4 @@ def plain_words(text: str) -> list[str]:
 
 def word_errors(said: str, understood: str) -> int:
     """Words that were left out, put in or mistaken (Levenshtein)."""
-    reference, hypothesis = plain_words(said), plain_words(understood)
-    row = list(range(len(hypothesis) + 1))
-    for i, word in enumerate(reference, 1):
-        previous, row[0] = row[0], i
-        for j, other in enumerate(hypothesis, 1):
-            substituted = previous + (word != other)
-            previous = row[j]
-            row[j] = min(substituted, row[j] + 1, row[j - 1] + 1)
-    return row[-1]
+    return edits(plain_words(said), plain_words(understood))

@@ -26,7 +26,7 @@ class GateOptions:
     """When sound is speech. Defaults measured on 38 minutes of recordings, clean and noisy."""
 
     detector: Literal["both", "webrtc", "silero"] = "both"
-    """Who tells speech from noise. `both` must agree. `webrtc` needs no network, but takes fans,
+    """Who tells speech from noise. `both` must agree. `webrtc` alone is lightest, but takes fans,
     keys and music for speech; it wants aggressiveness 2 and both margins at 6."""
 
     aggressiveness: int = 1

@@ -82,7 +82,7 @@ class IncrementalTranscriber:
             stop = min(end, self._window_start + round(word.end_seconds * SAMPLE_RATE))
             start = max(latest, self._window_start + round(word.start_seconds * SAMPLE_RATE))
             latest = max(start, stop)
-            placed.append(Word(word.text, min(start, latest), latest))
+            placed.append(Word(word.text, start, latest))
         return tuple(placed)
 
     def _roll(self, window: Int16) -> None:

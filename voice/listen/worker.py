@@ -46,6 +46,11 @@ class _Transcribe:
     done: Callable[[Outcome], None]
 
 
+def partial_interval_seconds(options: ListenOptions, pass_seconds: float) -> float:
+    """How far apart partials begin where the last pass took `pass_seconds`."""
+    return max(options.partial_seconds, pass_seconds / options.partial_load)
+
+
 class TranscriptionWorker:
     """Runs one `Transcriber` on a thread, in the order in which it was told.
 
@@ -74,13 +79,9 @@ class TranscriptionWorker:
 
     @property
     def partial_due(self) -> bool:
-        """Whether enough new sound came for another partial, and the worker is free for it.
-
-        Enough is also what the last pass took, times the share of the time that it may take.
-        """
-        options = self._options
-        wanted = max(options.partial_seconds, self._pass_seconds / options.partial_load)
-        return not self.busy and self._fresh_samples >= wanted * SAMPLE_RATE
+        """Whether enough new sound came for another partial, and the worker is free for it."""
+        wanted_seconds = partial_interval_seconds(self._options, self._pass_seconds)
+        return not self.busy and self._fresh_samples >= wanted_seconds * SAMPLE_RATE
 
     def warm_up(self) -> None:
         """Let the model allocate what it needs, so that the first words come as fast as others."""

@@ -115,7 +115,7 @@ class TestMicrophone:
         microphone = Microphone(DEVICE)
         await microphone.open()
         reading = asyncio.create_task(microphone.read())
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)  # the reader begins to wait
         silence = np.zeros((FRAME_SAMPLES, 1), np.int16)
         thread = Thread(target=port.streams[0].capture, args=(silence,))
         thread.start()
@@ -170,17 +170,23 @@ class TestSpeaker:
         assert port.streams[-1].demand(4).tolist() == [[1, 1], [2, 2], [3, 3], [0, 0]]
         await speaker.close()
 
-    async def test_what_is_in_the_device_has_not_been_heard(self, port: PortAudio) -> None:
+    async def test_what_is_in_the_device_has_not_been_heard(
+        self, port: PortAudio, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = SimpleNamespace(now=20.0)
+        time_module = SimpleNamespace(monotonic=lambda: clock.now)
+        monkeypatch.setattr(speaker_module, "time", time_module)
+        monkeypatch.setattr(portaudio_module, "time", time_module)
         speaker = Speaker(DEVICE)
         await speaker.open()
         speaker.write(np.ones(441, np.int16))
-        began = time.monotonic()
+        clock.now = 20.0
         port.streams[0].demand(441, latency=0.05)
         assert speaker.position().played == 0
-        await asyncio.sleep(0.07)
+        clock.now = 20.07
         position = speaker.position()
         assert position.played == 441
-        assert position.started_at == pytest.approx(began + 0.05, abs=0.005)
+        assert position.started_at == pytest.approx(20.05, abs=0.005)
 
     async def test_only_underflows_inside_sound_count(self, port: PortAudio) -> None:
         speaker = Speaker(DEVICE)

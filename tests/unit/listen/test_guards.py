@@ -5,6 +5,8 @@ from __future__ import annotations
 from voice.listen.guards import GuardOptions, believable, without_loop, without_restart
 from voice.listen.speech_model import Decoded, DecodedWord
 
+OPTIONS = GuardOptions(least_probability=0.3)
+
 
 def _words(text: str, probability: float = 0.9, pace: float = 0.3) -> list[DecodedWord]:
     return [
@@ -19,7 +21,7 @@ def _text(words: list[DecodedWord]) -> str:
 
 def _believed(text: str, seconds: float, probability: float = 0.9, no_speech: float = 0.1) -> str:
     decoded = Decoded(tuple(_words(text, probability)), no_speech)
-    return _text(believable(decoded, (), seconds, GuardOptions()))
+    return _text(believable(decoded, (), seconds, OPTIONS))
 
 
 def test_a_sentence_said_over_again_is_said_once() -> None:
@@ -46,7 +48,7 @@ def test_a_sentence_that_is_begun_again_ends() -> None:
 def test_a_loop_counts_from_the_words_that_were_committed() -> None:
     words = _words("Add apples to my list. Add apples to my list.")
     decoded = Decoded(tuple(words[3:]), 0.0)
-    assert _text(believable(decoded, words[:3], 5.0, GuardOptions())) == "my list."
+    assert _text(believable(decoded, words[:3], 5.0, OPTIONS)) == "my list."
 
 
 def test_tokens_that_go_round_are_cut_to_the_first_round() -> None:
@@ -78,4 +80,4 @@ def test_what_films_end_with_is_not_believed_however_probable() -> None:
 
 def test_nobody_talks_that_fast() -> None:
     words = tuple(DecodedWord(f"w{i}", 0.0, 0.1, 0.9, (i,)) for i in range(40))
-    assert len(believable(Decoded(words, 0.0), (), 1.0, GuardOptions())) == 8
+    assert len(believable(Decoded(words, 0.0), (), 1.0, OPTIONS)) == 8

@@ -12,8 +12,8 @@ from scripts.benchmarks.listen_words import (
     retractions,
     tally,
     total,
-    word_errors,
 )
+from tests.support.words import edits
 from voice.listen.transcriber import Hypothesis, Word
 
 WORDS = st.lists(st.sampled_from("abcd"), max_size=8)
@@ -36,17 +36,17 @@ def test_texts_are_compared_as_plain_words(written: str, words: str) -> None:
 
 
 def test_each_kind_of_error_counts_once() -> None:
-    assert word_errors(["a", "b", "c"], ["a", "x", "c"]) == 1
-    assert word_errors(["a", "b", "c"], ["a", "c"]) == 1
-    assert word_errors(["a", "c"], ["a", "b", "c"]) == 1
-    assert word_errors([], ["a", "b"]) == 2
-    assert word_errors(["a", "b"], []) == 2
+    assert edits(["a", "b", "c"], ["a", "x", "c"]) == 1
+    assert edits(["a", "b", "c"], ["a", "c"]) == 1
+    assert edits(["a", "c"], ["a", "b", "c"]) == 1
+    assert edits([], ["a", "b"]) == 2
+    assert edits(["a", "b"], []) == 2
 
 
 @given(WORDS, WORDS)
 def test_errors_are_a_distance(one: list[str], other: list[str]) -> None:
-    errors = word_errors(one, other)
-    assert errors == word_errors(other, one)
+    errors = edits(one, other)
+    assert errors == edits(other, one)
     assert (errors == 0) == (one == other)
     assert abs(len(one) - len(other)) <= errors <= max(len(one), len(other))
 
