@@ -88,3 +88,20 @@ def test_every_key_of_the_shipped_configurations_is_commented() -> None:
             key, equals, _ = line.partition(" = ")
             if equals and key.isidentifier():
                 assert before.startswith("#") or " = " in before, f"{path.name}: {key}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("VOICE_LISTEN_PARTIAL_LOAD", "0", "> 0"),
+        ("VOICE_LISTEN_COMMIT_PASSES", "0", ">= 1"),
+        ("VOICE_LISTEN_WINDOW_SECONDS", "60", "<= 24"),
+        ("VOICE_GATE_AGGRESSIVENESS", "7", "<= 3"),
+        ("VOICE_TURNS_QUICK_SECONDS", "-1", "> 0"),
+    ],
+)
+def test_a_value_that_listening_cannot_work_with_is_told(
+    name: str, value: str, expected: str
+) -> None:
+    with pytest.raises(UsageError, match=expected):
+        load(None, {name: value}, {})

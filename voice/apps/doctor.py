@@ -52,6 +52,8 @@ async def _findings(options: Options) -> AsyncIterator[Finding]:
     for kind, chosen in _ends(options.audio):
         yield await asyncio.to_thread(_device, kind, chosen)
     names = [("listening", options.listen.model), ("voice", options.speak.voice)]
+    if options.turns.judge:
+        names.append(("turns", options.turns.judge))
     if options.agent.url == "local":
         chosen_model = options.agent.model
         if chosen_model == "auto":

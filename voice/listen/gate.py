@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from voice.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Frame, level_dbfs
 from voice.listen.noise_floor import NoiseFloor
@@ -29,32 +31,32 @@ class GateOptions:
     """Who tells speech from noise. `both` must agree. `webrtc` alone is lightest, but takes fans,
     keys and music for speech; it wants aggressiveness 2 and both margins at 6."""
 
-    aggressiveness: int = 1
+    aggressiveness: Annotated[int, Meta(ge=0, le=3)] = 1
     """Of WebRTC's detector: 0 lets most through, 3 the least (and clips quiet words)."""
 
-    silero_threshold: float = 0.5
+    silero_threshold: Annotated[float, Meta(ge=0, le=1)] = 0.5
     """Silero's probability at which speech begins; its authors' default."""
 
-    silero_release: float = 0.4
+    silero_release: Annotated[float, Meta(ge=0, le=1)] = 0.4
     """Silero's probability below which speech ends; lower finds the end of speech later."""
 
-    silero_memory_seconds: float = 3.0
+    silero_memory_seconds: Annotated[float, Meta(gt=0)] = 3.0
     """How long Silero remembers while nobody speaks. With a long memory it grows deaf in noise
     and words begin late; with a very short one noise opens more turns."""
 
-    onset_seconds: float = 0.12
+    onset_seconds: Annotated[float, Meta(gt=0)] = 0.12
     """Voiced sound that opens the gate, within a window of twice this length."""
 
-    lull_seconds: float = 0.06
+    lull_seconds: Annotated[float, Meta(gt=0)] = 0.06
     """Silence after which the words so far are transcribed: they may have been the last."""
 
-    pause_seconds: float = 0.12
+    pause_seconds: Annotated[float, Meta(gt=0)] = 0.12
     """Silence after which speech counts as paused; much less than the pause that ends a turn."""
 
-    confirm_seconds: float = 0.3
+    confirm_seconds: Annotated[float, Meta(ge=0)] = 0.3
     """Speech that has lasted this long without a pause interrupts the agent."""
 
-    preroll_seconds: float = 0.5
+    preroll_seconds: Annotated[float, Meta(ge=0, le=1)] = 0.5
     """Sound before the onset that belongs to the utterance, so that no first syllable is lost.
     Never reaches back into the utterance before."""
 
@@ -64,7 +66,7 @@ class GateOptions:
     hold_margin_db: float = 1.0
     """How far above the noise floor speech must be to go on."""
 
-    floor_window_seconds: float = 5.0
+    floor_window_seconds: Annotated[float, Meta(gt=0)] = 5.0
     """The quietest moment of this time is taken for background, even while somebody speaks."""
 
     floor_rise_db_per_second: float = 3.0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,25 +24,25 @@ class ListenOptions:
     compute_type: str = "auto"
     """CTranslate2's arithmetic; "auto": int8 on a CPU, float16 on a graphics card."""
 
-    threads: int = 0
+    threads: Annotated[int, Meta(ge=0)] = 0
     """Cores for the model; 0: half of them, at most 4. Small models gain nothing from a second."""
 
-    partial_seconds: float = 0.16
+    partial_seconds: Annotated[float, Meta(gt=0)] = 0.16
     """New sound after which the words so far are transcribed again while somebody speaks."""
 
-    partial_load: float = 0.2
+    partial_load: Annotated[float, Meta(gt=0, le=1)] = 0.2
     """The most of the time that partials may take; on a slow machine they come less often."""
 
-    commit_passes: int = 2
+    commit_passes: Annotated[int, Meta(ge=1)] = 2
     """So many transcriptions in succession must agree on a word until it is final."""
 
-    commit_seconds: float = 0.8
+    commit_seconds: Annotated[float, Meta(ge=0)] = 0.8
     """A word that ended less than this ago may still change: its last sound may be missing."""
 
-    window_seconds: float = 8.0
+    window_seconds: Annotated[float, Meta(ge=4, le=24)] = 8.0
     """Sound that is transcribed at once; in longer utterances the window rolls on."""
 
-    least_probability: float = 0.35
+    least_probability: Annotated[float, Meta(ge=0, le=1)] = 0.35
     """Words are not believed when the model gave them less than this, on average."""
 
     prompt: str = ""

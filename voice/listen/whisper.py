@@ -234,6 +234,7 @@ def _load(folder: Path, options: ListenOptions) -> Whisper:
     except (RuntimeError, ValueError, OSError) as error:
         raise ModelError(
             f"the speech model in {folder} cannot be loaded: {error}",
-            f"fetch it anew: `voice models fetch {options.model}`; "
-            "or listen.compute_type, listen.device do not fit this machine",
+            f"fetch it anew: `voice models fetch {options.model}`"
+            if options.device == options.compute_type == "auto"
+            else 'set listen.device and listen.compute_type to "auto"',
         ) from error

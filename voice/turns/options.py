@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,22 +19,22 @@ class TurnOptions:
     """The model that hears from the voice whether the turn is over, a name or an ONNX file; ""
     leaves it to the words."""
 
-    quick_seconds: float = 0.25
+    quick_seconds: Annotated[float, Meta(gt=0)] = 0.25
     """Silence that ends the turn when both words and voice sound finished."""
 
-    single_seconds: float = 0.5
+    single_seconds: Annotated[float, Meta(gt=0)] = 0.5
     """Silence that ends it when one of the two sounds finished and the other is not known (yet)."""
 
-    endpoint_seconds: float = 1.05
+    endpoint_seconds: Annotated[float, Meta(gt=0)] = 1.05
     """Silence that ends it when words and voice leave it open, or nothing is known of them."""
 
-    slow_seconds: float = 1.3
+    slow_seconds: Annotated[float, Meta(gt=0)] = 1.3
     """Silence that ends it when words or voice sound unfinished."""
 
-    hesitation_seconds: float = 1.6
+    hesitation_seconds: Annotated[float, Meta(gt=0)] = 1.6
     """Silence after which a lone "um" is given up."""
 
-    longest_pause_seconds: float = 2.0
+    longest_pause_seconds: Annotated[float, Meta(gt=0)] = 2.0
     """Silence that ends any turn, whatever was said."""
 
     text_finished: float = 0.6
@@ -47,8 +49,8 @@ class TurnOptions:
     audio_unfinished: float = 0.5
     """Down from this probability the voice sounds unfinished."""
 
-    longest_utterance_seconds: float = 60.0
+    longest_utterance_seconds: Annotated[float, Meta(gt=0)] = 60.0
     """An utterance is ended after this time, whatever goes on."""
 
-    transcription_limit_seconds: float = 20.0
+    transcription_limit_seconds: Annotated[float, Meta(gt=0)] = 20.0
     """An utterance whose words have not arrived this long after its end is given up."""
