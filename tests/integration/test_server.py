@@ -43,9 +43,11 @@ REPLIES = [
 
 
 @asynccontextmanager
-async def serving(backend: ScriptBackend, key: str = "") -> AsyncIterator[str]:
+async def serving(
+    backend: ScriptBackend, key: str = "", connection_seconds: float = 3600.0
+) -> AsyncIterator[str]:
     """A running endpoint; yields `host:port`."""
-    endpoint = Endpoint(backend, "127.0.0.1", 0, key)
+    endpoint = Endpoint(backend, "127.0.0.1", 0, key, connection_seconds)
     host, port = await endpoint.open()
     try:
         yield f"{host}:{port}"
@@ -124,6 +126,32 @@ async def test_the_sdk_runs_two_lanes_at_once(address: str) -> None:
         assert lanes.count("a") == lanes.count("b") == 200
         changes = sum(one != other for one, other in itertools.pairwise(lanes))
         assert changes > 50  # they ran side by side
+
+
+async def test_the_sdk_steers_a_running_response(address: str) -> None:
+    async with sdk(address).responses.connect() as connection:
+        await connection.response.create(model="script", input="slow, please", store=False)
+        kinds: list[str] = []
+        response_id = ""
+        async for event in connection:
+            kinds.append(event.type)
+            if event.type == "response.output_text.delta" and kinds.count(event.type) == 3:
+                await connection.send(
+                    {
+                        "type": "response.steer",
+                        "previous_response_id": response_id,
+                        "input": [{"type": "message", "role": "user", "content": "Hello"}],
+                    }
+                )
+            elif event.type == "response.created":
+                response_id = event.response.id
+            elif event.type == "response.incomplete":
+                assert event.response.incomplete_details.reason == "steered"
+                break
+        assert kinds.count("response.steer.accepted") == 1
+        text, successor = await final(connection)
+        assert text == "Hello there."
+        assert successor.previous_response_id == response_id
 
 
 # ── the edges ────────────────────────────────────────────────────────────────────────────────
@@ -234,6 +262,21 @@ async def test_a_failing_backend_fails_the_response_only() -> None:
             assert "bug" not in failed["response"]["error"]["message"]
 
 
+async def test_a_connection_ends_when_its_time_is_over() -> None:
+    async with (
+        serving(ScriptBackend(REPLIES, tokens_per_second=100), connection_seconds=0.2) as address,
+        connect(f"ws://{address}/v1/responses") as websocket,
+    ):
+        await say(websocket, input="slow, please")
+        await hear(websocket, "response.output_text.delta")
+        error = await hear(websocket, "error")
+        assert error["error"]["code"] == "websocket_connection_limit_reached"
+        with pytest.raises(ConnectionClosed) as closed:
+            await websocket.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1000
+
+
 async def test_the_key_is_asked_for() -> None:
     async with serving(ScriptBackend(), key="secret") as address:
         url = f"ws://{address}/v1/responses"
@@ -290,6 +333,7 @@ async def test_a_port_in_use_is_named(address: str) -> None:
         ServeOptions(),
         ServeOptions(script=Path("x.toml")),
         ServeOptions(backend="script", ttft_seconds=-1),
+        ServeOptions(backend="script", connection_seconds=0),
     ],
 )
 async def test_options_that_do_not_fit_are_refused(options: ServeOptions) -> None:

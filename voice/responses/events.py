@@ -54,9 +54,6 @@ class FunctionCall(Wire, tag="function_call", tag_field="type"):
     status: str = "completed"
 
 
-OutputItem = OutputMessage | FunctionCall
-
-
 class InputMessage(Wire, tag="message", tag_field="type"):
     """Something that was said, as the client sends it."""
 
@@ -71,7 +68,15 @@ class FunctionCallOutput(Wire, tag="function_call_output", tag_field="type"):
     output: str
 
 
-InputItem = InputMessage | FunctionCall | FunctionCallOutput
+class Compaction(Wire, tag="compaction", tag_field="type"):
+    """What the server made of all that came before; only it can read `encrypted_content`."""
+
+    id: str | UnsetType = UNSET
+    encrypted_content: str = ""
+
+
+OutputItem = OutputMessage | FunctionCall | Compaction
+InputItem = InputMessage | FunctionCall | FunctionCallOutput | Compaction
 
 # ── responses ────────────────────────────────────────────────────────────────────────────────
 
@@ -106,6 +111,7 @@ class ErrorBody(Wire):
     code: str | None = None
     message: str = ""
     param: str | None = None
+    headers: JsonObject | UnsetType = UNSET
 
 
 class Response(Wire):
@@ -160,6 +166,14 @@ class ResponseCreate(Struct, kw_only=True, tag="response.create", tag_field="typ
     stream_id: str | UnsetType = UNSET
     temperature: float | UnsetType = UNSET
     max_output_tokens: int | UnsetType = UNSET
+    context_management: list[JsonObject] | UnsetType = UNSET
+
+
+class ResponseSteer(Struct, kw_only=True, tag="response.steer", tag_field="type"):
+    """Queue the user's words for a response that still runs."""
+
+    previous_response_id: str
+    input: list[InputMessage]
 
 
 class ResponseCancel(Struct, kw_only=True, tag="response.cancel", tag_field="type"):
@@ -168,7 +182,7 @@ class ResponseCancel(Struct, kw_only=True, tag="response.cancel", tag_field="typ
     response_id: str
 
 
-ClientEvent = ResponseCreate | ResponseCancel
+ClientEvent = ResponseCreate | ResponseSteer | ResponseCancel
 
 # ── what the server sends ────────────────────────────────────────────────────────────────────
 
@@ -279,6 +293,38 @@ class Failed(ServerEvent, tag="response.failed"):
     response: Response = msgspec.field(default_factory=Response)
 
 
+class Steer(Wire):
+    """A steering submission; `input` comes back where it failed.
+
+    One that was refused at once has no `id`.
+    """
+
+    id: str | UnsetType = UNSET
+    previous_response_id: str = ""
+    input: Any = UNSET
+
+
+class SteerAccepted(ServerEvent, tag="response.steer.accepted"):
+    """The server owns the input; it counts once the successor's `response.created` is here."""
+
+    steer: Steer = msgspec.field(default_factory=Steer)
+
+
+class SteerPending(ServerEvent, tag="response.steer.pending"):
+    """The response waits for tool outputs; the input goes before those of the next request."""
+
+    steer: Steer = msgspec.field(default_factory=Steer)
+    reason: str = "waiting_for_required_input"
+    required_input: list[JsonObject] = []
+
+
+class SteerFailed(ServerEvent, tag="response.steer.failed"):
+    """The input could not be committed, and is ours again."""
+
+    steer: Steer = msgspec.field(default_factory=Steer)
+    error: ErrorBody = msgspec.field(default_factory=ErrorBody)
+
+
 class ErrorEvent(ServerEvent, tag="error"):
     """A request was refused, or the connection is about to end.
 
@@ -311,6 +357,7 @@ class _Type(Struct):
 
 _encoder = msgspec.json.Encoder()
 _type_decoder = msgspec.json.Decoder(_Type)
+_error_decoder = msgspec.json.Decoder(ErrorEvent)
 _decoders = {name: msgspec.json.Decoder(event) for name, event in SERVER_EVENTS.items()}
 
 
@@ -325,8 +372,13 @@ def decode_server_event(message: str | bytes) -> ServerEvent | None:
     Raises `msgspec.DecodeError` (or its `ValidationError`) where it is not a JSON object or a
     field that is there has a wrong type.
     """
-    decoder = _decoders.get(_type_decoder.decode(message).type)
-    return decoder.decode(message) if decoder else None
+    kind = _type_decoder.decode(message).type
+    if decoder := _decoders.get(kind):
+        return decoder.decode(message)
+    if kind:
+        return None
+    untyped = _error_decoder.decode(message)  # some gateways name no type for an error
+    return untyped if untyped.error is not None else None
 
 
 def output_items(raw: list[Any]) -> list[OutputItem]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from voice.errors import ServerError
 
@@ -100,6 +100,42 @@ class Finished:
 
 Piece = TextDelta | ToolCall | Finished
 
+# ── what goes wrong on purpose ───────────────────────────────────────────────────────────────
+
+FaultKind = Literal["drop", "close", "half-open", "expire", "stall", "garbage", "error", "fail"]
+"""What can go wrong with an answer; `script` says what each of them does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An answer goes wrong when `after` events of its response have been sent."""
+
+    kind: FaultKind
+    after: int = 1
+    status: int = 500
+    """Of an `error`: its HTTP status."""
+    code: str = "server_error"
+    """Of `error` and `fail`."""
+    retry_after_seconds: float | None = None
+    """Of an `error`: when the client may try again."""
+
+
+class Faults(Protocol):
+    """Chooses what goes wrong. Asked once for each request, because it may count."""
+
+    @property
+    def ignores_cancel(self) -> bool:
+        """Whether a response that was cancelled goes on to its end."""
+
+    def forgets(self, new_items: tuple[Item, ...]) -> bool:
+        """Whether all responses are forgotten before a request with this input is looked at."""
+
+    def choose(self, items: tuple[Item, ...]) -> Fault | None:
+        """What goes wrong with the answer to this conversation."""
+
+
+# ── the seam ─────────────────────────────────────────────────────────────────────────────────
+
 
 class PromptTooLong(ServerError):  # noqa: N818 (says what happened, as its neighbours do)
     """The conversation exceeds the model's context and may not be truncated."""
@@ -111,6 +147,10 @@ class Backend(Protocol):
     @property
     def model(self) -> str:
         """The name of the model, for response objects."""
+
+    @property
+    def faults(self) -> Faults | None:
+        """What goes wrong on purpose; None where nothing shall."""
 
     def generate(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         """The answer's pieces, a `Finished` last. Closing the generator stops the work.

@@ -7,10 +7,12 @@ import hmac
 import http
 import logging
 import secrets
+import struct
 import time
 from collections import deque
 from collections.abc import Iterable
 from contextlib import aclosing
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,16 +23,21 @@ from websockets.http11 import Request, Response
 from voice.errors import ServerError, UsageError, VoiceError
 from voice.responses.events import encode
 from voice.server.backend import Backend, PromptTooLong
-from voice.server.protocol import (
+from voice.server.lanes import ResponseStore
+from voice.server.protocol import CONNECTION_SECONDS, Connection
+from voice.server.signals import (
     Action,
     BackendFailed,
-    Connection,
+    Close,
     Event,
+    FallSilent,
     MessageReceived,
     PieceProduced,
-    ResponseStore,
+    Reset,
     Send,
+    SendText,
     Start,
+    Stop,
 )
 
 log = logging.getLogger(__name__)
@@ -46,6 +53,9 @@ OUTBOX_LIMIT: Final = 256
 CLOSE_SECONDS: Final = 2.0
 """How long a closing handshake may take; a client that has stalled does not hold us up longer."""
 
+_NO_LINGERING: Final = struct.pack("ii", 1, 0)
+"""`struct linger` of a socket whose end is a reset: what is unsent is thrown away."""
+
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -55,16 +65,32 @@ def new_id(prefix: str) -> str:
 
 
 class Endpoint:
-    """Serves the Responses API in WebSocket mode on `/v1/responses`, and `/healthz`."""
+    """Serves the Responses API in WebSocket mode on `/v1/responses`, and `/healthz`.
 
-    def __init__(self, backend: Backend, host: str, port: int, key: str = "") -> None:
+    A connection lasts `connection_seconds`. Raises `UsageError`.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        host: str,
+        port: int,
+        key: str = "",
+        connection_seconds: float = CONNECTION_SECONDS,
+    ) -> None:
         if not key and host not in LOOPBACK:
             raise UsageError(
                 f"serving on {host} without a key would let anybody in",
                 f"set VOICE_SERVER_KEY, or serve on {LOOPBACK[0]}",
             )
+        if not connection_seconds > 0:
+            raise UsageError(
+                f"a connection cannot last {connection_seconds:g} s",
+                f"let it last more than 0 s, or leave that out for {CONNECTION_SECONDS:g}",
+            )
         self._backend = backend
         self._host, self._port, self._key = host, port, key
+        self._connection_seconds = connection_seconds
         self._store = ResponseStore()
         self._server: Server | None = None
 
@@ -94,7 +120,8 @@ class Endpoint:
             await self._server.wait_closed()
 
     async def _converse(self, websocket: ServerConnection) -> None:
-        await _Session(websocket, self._backend, self._store).run()
+        session = _Session(websocket, self._backend, self._store, self._connection_seconds)
+        await session.run()
 
     def _admit(self, websocket: ServerConnection, request: Request) -> Response | None:
         """None lets the handshake go on; a response refuses it."""
@@ -137,28 +164,61 @@ class Endpoint:
 class _Session:
     """One connection: reads, performs the machine's actions, and writes from one task."""
 
-    def __init__(self, websocket: ServerConnection, backend: Backend, store: ResponseStore) -> None:
+    def __init__(
+        self,
+        websocket: ServerConnection,
+        backend: Backend,
+        store: ResponseStore,
+        connection_seconds: float,
+    ) -> None:
         self._websocket = websocket
         self._backend = backend
-        offset = time.time() - time.monotonic()
-        self._machine = Connection(backend.model, new_id, store, offset)
+        now = time.monotonic()
+        self._machine = Connection(
+            backend.model,
+            new_id,
+            store,
+            unix_offset_seconds=time.time() - now,
+            opened_seconds=now,
+            connection_seconds=connection_seconds,
+            faults=backend.faults,
+        )
+        self._timer: asyncio.TimerHandle | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._outbox: deque[str] = deque()
+        self._outbox: deque[str | Close | Reset | FallSilent] = deque()
         self._filled, self._drained = asyncio.Event(), asyncio.Event()
+        self._silent = False
 
     async def run(self) -> None:
         """Serve until the connection is closed."""
         writer = asyncio.create_task(self._write())
+        self._arm()
         try:
             async for message in self._websocket:
                 if isinstance(message, bytes):
                     await self._websocket.close(1003, "only text messages are understood")
                     break
                 await self._tell(MessageReceived(message))
+                if self._silent:
+                    await self._websocket.wait_closed()
         except ConnectionClosed:
             pass
         finally:
+            if self._timer:
+                self._timer.cancel()
             await _end([writer, *self._tasks.values()])
+
+    def _arm(self) -> None:
+        """Call `timeout` when the machine's deadline has come."""
+        deadline = self._machine.deadline()
+        if deadline is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(deadline - time.monotonic(), self._time_out)
+
+    def _time_out(self) -> None:
+        for action in self._machine.timeout(time.monotonic()):
+            self._perform(action)
+        self._arm()
 
     async def _tell(self, event: Event) -> None:
         """Let the machine know, perform what it says, and wait while the reader is behind."""
@@ -169,17 +229,24 @@ class _Session:
             await self._drained.wait()
 
     def _perform(self, action: Action) -> None:
-        if isinstance(action, Send):
-            self._outbox.append(encode(action.event))
-            self._filled.set()
-        elif isinstance(action, Start):
-            task = asyncio.create_task(self._answer(action), name=action.response_id)
-            self._tasks[action.response_id] = task
-            task.add_done_callback(lambda done: self._tasks.pop(done.get_name(), None))
-        else:
-            task_or_none = self._tasks.get(action.response_id)
-            if task_or_none:
-                task_or_none.cancel()
+        match action:
+            case Send(event):
+                self._post(encode(event))
+            case SendText(text):
+                self._post(text)
+            case Start():
+                task = asyncio.create_task(self._answer(action), name=action.response_id)
+                self._tasks[action.response_id] = task
+                task.add_done_callback(lambda done: self._tasks.pop(done.get_name(), None))
+            case Stop(response_id):
+                if response_id in self._tasks:
+                    self._tasks[response_id].cancel()
+            case Close() | Reset() | FallSilent():
+                self._post(action)
+
+    def _post(self, outgoing: str | Close | Reset | FallSilent) -> None:
+        self._outbox.append(outgoing)
+        self._filled.set()
 
     async def _answer(self, start: Start) -> None:
         try:
@@ -204,13 +271,34 @@ class _Session:
         try:
             while True:
                 while self._outbox:
-                    await self._websocket.send(self._outbox.popleft())
+                    await self._put_out(self._outbox.popleft())
                     if len(self._outbox) <= OUTBOX_LIMIT // 2:
                         self._drained.set()
                 self._filled.clear()
                 await self._filled.wait()
         except ConnectionClosed:
             return  # the reading side ends the session
+
+    async def _put_out(self, outgoing: str | Close | Reset | FallSilent) -> None:
+        match outgoing:
+            case str():
+                await self._websocket.send(outgoing)
+            case Close(code, reason):
+                await self._websocket.close(code, reason)
+            case Reset():
+                socket = self._websocket.transport.get_extra_info("socket")
+                socket.setsockopt(SOL_SOCKET, SO_LINGER, _NO_LINGERING)
+                self._websocket.transport.abort()
+            case FallSilent():
+                self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        """Leave the TCP connection open, but do nothing for it until the server is closed."""
+        self._silent = True
+        self._websocket.transport.pause_reading()
+        self._websocket.close_timeout = 0  # nobody would answer the closing handshake
+        if self._websocket.keepalive_task:
+            self._websocket.keepalive_task.cancel()
 
 
 async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from voice.server import chatml
 from voice.server.answer import Answer
-from voice.server.backend import Finished, Piece, Prompt, PromptTooLong
+from voice.server.backend import Faults, Finished, Piece, Prompt, PromptTooLong
 from voice.server.engine import SLOTS, Engine
 from voice.server.slots import SlotTable
 from voice.server.truncation import windows
@@ -22,6 +22,8 @@ _CHARS_PER_TOKEN: Final = 4
 
 class LlamaBackend:
     """Answers of a local model: `SLOTS` at the same time, the others wait."""
+
+    faults: Faults | None = None
 
     def __init__(self, engine: Engine, model: str) -> None:
         self.model = model

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import msgspec
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 _STREAM_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 _ROLES: Final = ("user", "assistant", "system", "developer")
 _TEXT_PARTS: Final = ("input_text", "output_text", "text")
+_STEER_KEYS: Final = {"type", "previous_response_id", "input"}
+"""All that `response.steer` may have; the lane is that of the response that is steered."""
 
 
 class Refused(Exception):  # noqa: N818 (says what happened)
@@ -38,6 +40,7 @@ class Refused(Exception):  # noqa: N818 (says what happened)
         self.status = status
         self.stream_id: str | None = None
         self.parent_id: str | None = None
+        self.headers: dict[str, str] = {}
 
 
 class Body(Struct):
@@ -88,13 +91,27 @@ class CreateRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class SteerRequest:
+    """`response.steer`: words of the user for a response that may still run.
+
+    `given` is the input as it came, because a failure returns it. Where it is wrong, `problem`
+    says why, and there are no `items`.
+    """
+
+    response_id: str
+    given: Any
+    items: tuple[Item, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequest:
     """`response.cancel`: a courtesy that gets no answer of its own."""
 
     response_id: str
 
 
-Request = CreateRequest | CancelRequest
+Request = CreateRequest | SteerRequest | CancelRequest
 
 
 def parse(message: str | bytes) -> Request | None:
@@ -106,6 +123,8 @@ def parse(message: str | bytes) -> Request | None:
     kind = raw.get("type")
     if kind == "response.create":
         return _create(raw)
+    if kind == "response.steer":
+        return _steer(raw)
     if kind == "response.cancel":
         response_id = raw.get("response_id")
         return CancelRequest(response_id) if isinstance(response_id, str) else None
@@ -143,6 +162,31 @@ def _create(raw: dict[str, Any]) -> CreateRequest:
     parent_id = raw.get("previous_response_id")
     refusal.parent_id = parent_id if isinstance(parent_id, str) else None
     raise refusal
+
+
+def _steer(raw: dict[str, Any]) -> SteerRequest:
+    response_id = raw.get("previous_response_id")
+    request = SteerRequest(response_id if isinstance(response_id, str) else "", raw.get("input"))
+    try:
+        return replace(request, items=_steering_items(raw))
+    except Refused as refusal:
+        return replace(request, problem=str(refusal))
+
+
+def _steering_items(raw: dict[str, Any]) -> tuple[Item, ...]:
+    """Only messages of the user, at least one."""
+    if foreign := sorted(set(raw) - _STEER_KEYS):
+        raise Refused(f"response.steer does not take {_brief(foreign)}.")
+    if not isinstance(raw.get("previous_response_id"), str):
+        raise Refused("response.steer does not say which response it steers.")
+    given = raw.get("input")
+    if not isinstance(given, str | list) or not given:
+        raise Refused("input must be text or a list of messages, and not empty.")
+    items = _items(given)
+    messages = [item for item in items if isinstance(item, Message) and item.role == "user"]
+    if isinstance(given, list) and len(messages) < len(given):
+        raise Refused("input holds something that is not a message of the user.")
+    return items
 
 
 def _stream_id(value: Any) -> str | None:

@@ -21,7 +21,8 @@ from typing import Final, Literal
 from voice.errors import UsageError
 from voice.server.backend import Backend
 from voice.server.endpoint import Endpoint
-from voice.server.script import ScriptBackend, load_replies
+from voice.server.protocol import CONNECTION_SECONDS
+from voice.server.script import Script, ScriptBackend, load_script
 
 GOODBYE_SECONDS: Final = 5.0
 """After the parent's end, what has not ended by itself is ended, such as a model half loaded."""
@@ -55,6 +56,8 @@ class ServeOptions:
     """The `script` backend's time to the first token."""
     tokens_per_second: float = 0.0
     """The `script` backend's pace; 0 sends all at once."""
+    connection_seconds: float = CONNECTION_SECONDS
+    """How long a connection lasts before the server ends it."""
     exit_with_stdin: bool = False
     """End when stdin is closed: for child processes."""
 
@@ -71,7 +74,9 @@ async def serve(options: ServeOptions, ready: Callable[[str, int], None]) -> Non
     backend = await open_backend(options)
     _watch_signals(stop)  # only now: llama.cpp takes the signals while it loads
     try:
-        endpoint = Endpoint(backend, options.host, options.port, options.key)
+        endpoint = Endpoint(
+            backend, options.host, options.port, options.key, options.connection_seconds
+        )
         ready(*await endpoint.open())
         await stop.wait()
         await endpoint.close()
@@ -90,8 +95,8 @@ async def open_backend(options: ServeOptions) -> Backend:
     if options.ttft_seconds < 0 or options.tokens_per_second < 0:
         raise UsageError("--ttft and --tokens-per-second must not be negative", "leave them out")
     if options.backend == "script":
-        replies = load_replies(options.script) if options.script else None
-        return ScriptBackend(replies, options.ttft_seconds, options.tokens_per_second)
+        script = load_script(options.script) if options.script else Script()
+        return ScriptBackend(script, options.ttft_seconds, options.tokens_per_second)
     if options.script:
         raise UsageError("--script belongs to --backend script", "add it, or leave --script out")
     if options.model is None:

@@ -64,6 +64,16 @@ class ResponseWriter:
         self._response = _blank_response(request, self.id, model, unix_now)
 
     @property
+    def next_number(self) -> int:
+        """The sequence number of the next event: how many there are so far."""
+        return self._number
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The function calls of the output."""
+        return tuple(item for item in self.items if isinstance(item, Call))
+
+    @property
     def items(self) -> tuple[Item, ...]:
         """The output as items of the conversation that goes on from here."""
         return tuple(
@@ -76,8 +86,8 @@ class ResponseWriter:
     def begin(self) -> list[ServerEvent]:
         """`created` and `in_progress`."""
         return [
-            self._event(Created(response=self._snapshot())),
-            self._event(InProgress(response=self._snapshot())),
+            self.number(Created(response=self._snapshot())),
+            self.number(InProgress(response=self._snapshot())),
         ]
 
     def text(self, delta: str) -> list[ServerEvent]:
@@ -88,7 +98,7 @@ class ResponseWriter:
         assert self._message
         self._pieces.append(delta)
         event = OutputTextDelta(item_id=self._message.id, output_index=self._index, delta=delta)
-        return [*events, self._event(event)]
+        return [*events, self.number(event)]
 
     def call(self, name: str, arguments: str) -> list[ServerEvent]:
         """A whole function call."""
@@ -100,12 +110,12 @@ class ResponseWriter:
         at = self._index
         return [
             *events,
-            self._event(OutputItemAdded(output_index=at, item=begun)),
-            self._event(ArgumentsDelta(item_id=item_id, output_index=at, delta=arguments)),
-            self._event(
+            self.number(OutputItemAdded(output_index=at, item=begun)),
+            self.number(ArgumentsDelta(item_id=item_id, output_index=at, delta=arguments)),
+            self.number(
                 ArgumentsDone(item_id=item_id, output_index=at, name=name, arguments=arguments)
             ),
-            self._event(OutputItemDone(output_index=at, item=done)),
+            self.number(OutputItemDone(output_index=at, item=done)),
         ]
 
     def complete(self, finished: Finished, unix_now: float) -> list[ServerEvent]:
@@ -119,7 +129,7 @@ class ResponseWriter:
         events += self._close_message("completed")
         self._response.status = "completed"
         self._response.completed_at = unix_now
-        return [*events, self._event(Completed(response=self._snapshot()))]
+        return [*events, self.number(Completed(response=self._snapshot()))]
 
     def cancel(self) -> list[ServerEvent]:
         """The end of a response that the client gave up.
@@ -128,12 +138,24 @@ class ResponseWriter:
         """
         return self._incomplete(None)
 
+    def steer(self) -> list[ServerEvent]:
+        """The end of a response that goes on as another, with words that came meanwhile."""
+        return self._incomplete("steered")
+
+    def number(self, event: E) -> E:
+        """Make an event that is about the response one of its own: with number and lane."""
+        event.sequence_number = self._number
+        self._number += 1
+        if self.request.stream_id is not None:
+            event.stream_id = self.request.stream_id
+        return event
+
     def fail(self, code: str, message: str) -> list[ServerEvent]:
         """The end of a response that the backend could not finish."""
         events = self._close_message("incomplete")
         self._response.status = "failed"
         self._response.error = ErrorBody(code=code, message=message)
-        return [*events, self._event(Failed(response=self._snapshot()))]
+        return [*events, self.number(Failed(response=self._snapshot()))]
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────
 
@@ -145,17 +167,17 @@ class ResponseWriter:
         events = self._close_message("incomplete")
         self._response.status = "incomplete"
         self._response.incomplete_details = {"reason": reason}
-        return [*events, self._event(Incomplete(response=self._snapshot()))]
+        return [*events, self.number(Incomplete(response=self._snapshot()))]
 
     def _open_message(self) -> list[ServerEvent]:
         self._message = OutputMessage(id=self._new_id("msg"), status="in_progress")
         self._pieces = []
         self._output.append(self._message)
         return [
-            self._event(
+            self.number(
                 OutputItemAdded(output_index=self._index, item=structs.replace(self._message))
             ),
-            self._event(
+            self.number(
                 ContentPartAdded(
                     item_id=self._message.id, output_index=self._index, part=OutputText()
                 )
@@ -171,17 +193,10 @@ class ResponseWriter:
         message.content = [OutputText(text=text)]
         at, item_id = self._index, message.id
         return [
-            self._event(OutputTextDone(item_id=item_id, output_index=at, text=text)),
-            self._event(ContentPartDone(item_id=item_id, output_index=at, part=message.content[0])),
-            self._event(OutputItemDone(output_index=at, item=message)),
+            self.number(OutputTextDone(item_id=item_id, output_index=at, text=text)),
+            self.number(ContentPartDone(item_id=item_id, output_index=at, part=message.content[0])),
+            self.number(OutputItemDone(output_index=at, item=message)),
         ]
-
-    def _event(self, event: E) -> E:
-        event.sequence_number = self._number
-        self._number += 1
-        if self.request.stream_id is not None:
-            event.stream_id = self.request.stream_id
-        return event
 
     def _snapshot(self) -> Response:
         return structs.replace(self._response, output=list(self._output))

@@ -2,110 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openai.types.responses import ResponsesServerEvent
-from pydantic import TypeAdapter
 
-from voice.responses.events import encode
+from tests.unit.server.protocol_client import DONE, TOOL, Client, code, types
 from voice.server.backend import Call, CallOutput, Finished, Message, TextDelta, ToolCall
-from voice.server.protocol import (
-    IN_FLIGHT_LIMIT,
-    LANE_LIMIT,
-    QUEUE_LIMIT,
-    Action,
-    BackendFailed,
-    Connection,
-    MessageReceived,
-    PieceProduced,
-    ResponseStore,
-    Send,
-    Start,
-    Stop,
-)
-
-OFFICIAL: dict[str, TypeAdapter[Any]] = {
-    get_args(event.model_fields["type"].annotation)[0]: TypeAdapter(event)
-    for event in get_args(get_args(ResponsesServerEvent)[0])
-}
-"""What the `openai` package publishes, by the type of the event."""
-
-DONE = Finished(input_tokens=7, cached_tokens=3, output_tokens=2)
-TOOL = {"type": "function", "name": "get_time", "parameters": {"type": "object"}}
-
-
-class Client:
-    """A connection under test: sends requests, plays the backend, keeps what came back."""
-
-    def __init__(self, store: ResponseStore | None = None) -> None:
-        numbers = itertools.count(1)
-
-        def new_id(prefix: str) -> str:
-            return f"{prefix}_{next(numbers)}"
-
-        self.store = ResponseStore() if store is None else store
-        self.machine = Connection("test-model", new_id, self.store, unix_offset_seconds=1000.0)
-        self.starts: list[Start] = []
-        self.stops: list[str] = []
-        self.events: list[dict[str, Any]] = []
-
-    def create(self, said: Any = "Hello", **fields: Any) -> list[dict[str, Any]]:
-        body = {"type": "response.create", "model": "m", "input": said, "store": False}
-        return self.send({**body, **fields})
-
-    def send(self, message: Any) -> list[dict[str, Any]]:
-        text = message if isinstance(message, str | bytes) else json.dumps(message)
-        return self._keep(self.machine.receive(MessageReceived(text), 1.0))
-
-    def produce(self, *pieces: Any, response: str | None = None) -> list[dict[str, Any]]:
-        new: list[dict[str, Any]] = []
-        for piece in pieces:
-            event = PieceProduced(response or self.starts[-1].response_id, piece)
-            new += self._keep(self.machine.receive(event, 2.0))
-        return new
-
-    def fail(self) -> list[dict[str, Any]]:
-        event = BackendFailed(self.starts[-1].response_id, "server_error", "out of luck")
-        return self._keep(self.machine.receive(event, 2.0))
-
-    def turn(self, said: Any = "Hello", answer: str = "Hi.", **fields: Any) -> str:
-        """A whole text turn; returns the response's id."""
-        before = len(self.starts)
-        self.create(said, **fields)
-        assert len(self.starts) == before + 1, self.events[-1]
-        self.produce(TextDelta(answer), DONE)
-        return self.starts[-1].response_id
-
-    def _keep(self, actions: list[Action]) -> list[dict[str, Any]]:
-        new: list[dict[str, Any]] = []
-        for action in actions:
-            if isinstance(action, Send):
-                text = encode(action.event)
-                event = json.loads(text)
-                OFFICIAL[event["type"]].validate_python(event)
-                new.append(event)
-            elif isinstance(action, Start):
-                self.starts.append(action)
-            else:
-                assert isinstance(action, Stop)
-                self.stops.append(action.response_id)
-        self.events += new
-        return new
-
-
-def types(events: list[dict[str, Any]]) -> list[str]:
-    return [event["type"] for event in events]
-
-
-def code(events: list[dict[str, Any]]) -> str | None:
-    assert types(events) == ["error"]
-    return events[0]["error"]["code"]
-
+from voice.server.lanes import ResponseStore
+from voice.server.protocol import CONNECTION_SECONDS, IN_FLIGHT_LIMIT, LANE_LIMIT, QUEUE_LIMIT
+from voice.server.signals import Close, MessageReceived
 
 # ── sequences ────────────────────────────────────────────────────────────────────────────────
 
@@ -406,6 +314,32 @@ def test_a_late_cancel_gets_no_answer() -> None:
     assert len(client.starts) == 2
 
 
+# ── the connection's time ────────────────────────────────────────────────────────────────────
+
+
+def test_a_connection_lasts_an_hour_and_then_says_so() -> None:
+    client = Client(opened_seconds=10.0)
+    client.create(stream_id="a")
+    client.create("And this", stream_id="a")
+    assert client.machine.deadline() == 10.0 + CONNECTION_SECONDS == 3610.0
+    assert client.wait(3609.9) == []
+    events = client.wait(3610.0)
+    assert code(events) == "websocket_connection_limit_reached"
+    assert (events[0]["status"], events[0]["error"]["type"]) == (400, "invalid_request_error")
+    assert "stream_id" not in events[0]
+    assert "60 minutes" in events[0]["error"]["message"]
+    assert client.stops == [client.starts[0].response_id]
+    assert client.ends == [Close(1000, "the connection's time is over")]
+
+
+def test_nothing_is_done_for_a_connection_whose_time_is_over() -> None:
+    client = Client(connection_seconds=5.0)
+    client.create()
+    client.wait(5.0)
+    assert client.machine.deadline() is None
+    assert client.wait(6.0) == client.create() == client.produce(DONE) == client.fail() == []
+
+
 # ── any input ────────────────────────────────────────────────────────────────────────────────
 
 JSON = st.recursive(
@@ -453,13 +387,16 @@ FIELDS = st.dictionaries(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.text() | st.binary() | JSON.map(json.dumps) | FIELDS, max_size=5))
+@given(
+    st.sampled_from(["response.create", "response.steer"]),
+    st.lists(st.text() | st.binary() | JSON.map(json.dumps) | FIELDS, max_size=5),
+)
 def test_no_message_crashes_it_and_each_is_answered_by_at_most_a_refusal(
-    messages: list[Any],
+    kind: str, messages: list[Any]
 ) -> None:
     client = Client()
     for message in messages:
-        event = {"type": "response.create", **message} if isinstance(message, dict) else None
+        event = {"type": kind, **message} if isinstance(message, dict) else None
         text = json.dumps(event) if event else message
         events = client.machine.receive(MessageReceived(text), 1.0)
         kinds = [type(action).__name__ for action in events]

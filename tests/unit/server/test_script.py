@@ -11,6 +11,7 @@ from voice.errors import UsageError
 from voice.server.backend import (
     Call,
     CallOutput,
+    Fault,
     Finished,
     Item,
     Message,
@@ -19,7 +20,7 @@ from voice.server.backend import (
     TextDelta,
     ToolCall,
 )
-from voice.server.script import Reply, ScriptBackend, load_replies
+from voice.server.script import Reply, Script, ScriptBackend, ScriptFaults, load_script
 
 SCRIPT = """
 [[reply]]
@@ -43,7 +44,7 @@ text = "Second."
 def script(tmp_path: Path) -> ScriptBackend:
     path = tmp_path / "script.toml"
     path.write_text(SCRIPT)
-    return ScriptBackend(load_replies(path))
+    return ScriptBackend(load_script(path))
 
 
 async def pieces(backend: ScriptBackend, *items: Item, limit: int | None = None) -> list[Piece]:
@@ -84,6 +85,30 @@ async def test_replies_without_a_match_come_in_order_and_begin_again(
     assert heard == ["First.", "Second.", "First."]
 
 
+async def test_a_message_that_begins_with_a_blank_goes_on_with_the_one_before() -> None:
+    spoken = (Message("user", "Set a"), Message("user", " ti"), Message("user", "\tmer"))
+    assert text(await pieces(ScriptBackend(), *spoken)) == "You said: Set a ti\tmer"
+    backend = ScriptBackend([Reply(match="set a ti\tmer", text="Done."), Reply(text="What?")])
+    assert text(await pieces(backend, *spoken)) == "Done."
+    apart = (Message("user", "Set a ti"), Message("user", "\tmer"), Message("user", "Hello"))
+    assert text(await pieces(ScriptBackend(), *apart)) == "You said: Hello"
+    assert text(await pieces(backend, *apart)) == "What?"
+
+
+async def test_a_blank_joins_only_what_nobody_answered() -> None:
+    items = (Message("user", "Hello"), Message("assistant", "Hi"), Message("user", " again"))
+    assert text(await pieces(ScriptBackend(), *items)) == "You said:  again"
+
+
+async def test_each_message_of_the_user_is_due_one_reply_however_many_pieces_it_has(
+    script: ScriptBackend,
+) -> None:
+    said = [Message("user", "What"), Message("user", " is this?")]
+    assert text(await pieces(script, *said)) == "First."
+    assert text(await pieces(script, *said, Message("user", "Well?"))) == "Second."
+    assert text(await pieces(script, *said, Message("assistant", "It"), *said)) == "Second."
+
+
 async def test_the_limit_of_tokens_cuts(script: ScriptBackend) -> None:
     produced = await pieces(ScriptBackend(), Message("user", "one two three"), limit=2)
     assert text(produced) == "You said:"
@@ -110,15 +135,96 @@ async def test_the_pace_is_kept() -> None:
         ("[[reply]]\nmatch = 'x'", "reply 1"),
         ("[[reply", "script.toml"),
         ("reply = []", "no replies"),
+        ("ignore_cancel = true", "no replies"),
+        ("[[reply]]\nfault = 'explode'", "explode"),
+        ("[[reply]]\nfault = 'drop'\nafter = -1", "after"),
+        ("[[reply]]\nfault = 'error'\nstatus = 200", "status"),
     ],
 )
 def test_a_bad_script_is_named(tmp_path: Path, content: str, named: str) -> None:
     path = tmp_path / "script.toml"
     path.write_text(content)
     with pytest.raises(UsageError, match=named):
-        load_replies(path)
+        load_script(path)
 
 
 def test_a_missing_script_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
-        load_replies(tmp_path / "none.toml")
+        load_script(tmp_path / "none.toml")
+
+
+# ── what goes wrong ──────────────────────────────────────────────────────────────────────────
+
+FAULTS = """
+ignore_cancel = true
+
+[[reply]]
+match = "break"
+fault = "error"
+after = 4
+times = 2
+status = 429
+code = "rate_limit_exceeded"
+retry_after = 0.5
+text = "Better now."
+
+[[reply]]
+match = "always"
+fault = "drop"
+
+[[reply]]
+match = "forget"
+fault = "forget"
+times = 1
+text = "I know."
+
+[[reply]]
+text = "Fine."
+"""
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> ScriptFaults:
+    path = tmp_path / "script.toml"
+    path.write_text(FAULTS)
+    return ScriptFaults(load_script(path))
+
+
+def said(*texts: str) -> tuple[Item, ...]:
+    return tuple(Message("user", text) for text in texts)
+
+
+def test_a_reply_goes_wrong_as_often_as_it_says_on_the_whole_server(faulty: ScriptFaults) -> None:
+    wanted = Fault("error", 4, 429, "rate_limit_exceeded", 0.5)
+    chosen = [faulty.choose(said("Break", " it")) for _ in range(4)]
+    assert chosen == [wanted, wanted, None, None]
+    assert [faulty.choose(said("Always")) for _ in range(3)] == [Fault("drop")] * 3
+    assert faulty.choose(said("Hello")) is None
+    assert faulty.ignores_cancel
+
+
+def test_forgetting_goes_by_the_new_words_alone_and_is_no_fault_of_the_answer(
+    faulty: ScriptFaults,
+) -> None:
+    assert faulty.choose(said("forget")) is None
+    assert not faulty.forgets(said("Hello"))
+    assert not faulty.forgets((CallOutput("c", "forget"),))
+    assert not faulty.forgets(())
+    assert [faulty.forgets(said("Please", " forget")) for _ in range(2)] == [True, False]
+
+
+def test_a_reply_without_match_forgets_before_every_request() -> None:
+    faults = ScriptFaults(Script([Reply(fault="forget", text="So.")]))
+    assert faults.forgets((CallOutput("c", "x"),))
+    assert faults.forgets(())
+
+
+async def test_a_reply_that_goes_wrong_has_its_text_all_the_same() -> None:
+    backend = ScriptBackend([Reply(fault="drop", text="Still here.")])
+    assert text(await pieces(backend, Message("user", "Hello"))) == "Still here."
+
+
+def test_an_echo_never_goes_wrong() -> None:
+    faults = ScriptFaults(Script())
+    assert faults.choose(said("Hello")) is None
+    assert not faults.forgets(said("Hello"))
