@@ -38,6 +38,10 @@ class AgentError(VoiceError):
     """The Responses server cannot be reached, refuses us, or does not speak the protocol."""
 
 
+class JournalError(VoiceError):
+    """The file that keeps the conversations cannot be used, or holds no such conversation."""
+
+
 class ServerError(VoiceError):
     """The local server cannot start or serve."""
 
