@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+import random
+import time
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from voice.audio.echo import EchoCancellingMicrophone
 from voice.audio.frames import AudioInput, AudioOutput
@@ -18,9 +21,15 @@ from voice.listen.gate import Gate
 from voice.listen.judge import EndOfTurnWorker
 from voice.listen.vad import choose_vad
 from voice.listen.worker import TranscriptionWorker
-from voice.responses.agent import Agent
-from voice.responses.client import ResponsesClient
-from voice.responses.connection import Endpoint, Transport, endpoint, open_websocket
+from voice.responses.agent import Agent, Connect
+from voice.responses.connection import Endpoint, Transport, endpoint
+from voice.responses.events import InputItem
+from voice.responses.journal import Journal, JournalWriter
+from voice.responses.machine import AgentMachine
+from voice.responses.options import AgentOptions
+from voice.responses.presets import PRESETS, resolve_agent
+from voice.responses.requests import Features
+from voice.responses.transports import open_transport
 from voice.session import Parts, Session
 from voice.speak.playback import Playback
 from voice.speak.worker import SynthesisWorker
@@ -43,13 +52,16 @@ class Devices:
 
 
 @asynccontextmanager
-async def open_session(options: Options, devices: Devices, trace: Trace) -> AsyncIterator[Session]:
+async def open_session(
+    options: Options, devices: Devices, trace: Trace, *, resume: bool = False
+) -> AsyncIterator[Session]:
     """A session that is ready to run. Models and server are loaded side by side.
 
-    Raises `VoiceError`s, in a group where several failed.
+    `resume` goes on with the journal's last conversation. Raises `VoiceError`s, in a group where
+    several failed.
     """
     async with AsyncExitStack() as stack:
-        connect, model = _choose_server(options, devices.clock, trace, stack)
+        server = _choose_server(options, devices.clock, trace, stack)
         async with asyncio.TaskGroup() as loading:
             transcriber = loading.create_task(
                 asyncio.to_thread(_load_transcriber, options, devices.clock)
@@ -64,15 +76,23 @@ async def open_session(options: Options, devices: Devices, trace: Trace) -> Asyn
         stack.callback(synthesizer.result().close)
         if hears := judge.result():
             stack.callback(hears.close)
-        client = ResponsesClient(connect, stall_seconds=options.agent.stall_seconds)
+        journal = await _open_journal(options, resume, stack)
         timers = Timers(devices.clock.now)
         toolbox = Toolbox([time_tool(datetime.now), *timers.tools()])
-        agent = Agent(client, model, options.agent, toolbox)
-        await stack.enter_async_context(client.running())
+        machine = AgentMachine(
+            server.model,
+            server.options,
+            server.features,
+            toolbox.definitions,
+            random.random,
+            journal.items if journal else (),
+        )
+        agent = Agent(machine, server.connect, toolbox, devices.clock)
+        await stack.enter_async_context(agent.running())
         if devices.patient or options.agent.url != "local":
-            await client.connect()
-        if devices.patient and options.agent.warm_up:
-            await agent.warm_up()
+            await agent.connected()
+        if devices.patient:
+            await agent.ready()
         yield Session(
             Parts(
                 input=devices.input,
@@ -83,46 +103,97 @@ async def open_session(options: Options, devices: Devices, trace: Trace) -> Asyn
                 judge=hears,
                 machine=TurnMachine(options.turns, options.listen.language),
                 agent=agent,
+                journal=journal.writer if journal else None,
                 synthesizer=synthesizer.result(),
                 playback=Playback(devices.output.rate),
                 timers=timers,
                 clock=devices.clock,
                 trace=trace,
-                warm_up=options.agent.warm_up and not devices.patient,
             )
         )
 
 
-Connect = Callable[[], Awaitable[Transport]]
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """Whom to ask, and what it is known to understand."""
+
+    connect: Connect
+    model: str
+    features: Features
+    options: AgentOptions
+    """As they suit this server."""
 
 
-def _choose_server(
-    options: Options, clock: Clock, trace: Trace, stack: AsyncExitStack
-) -> tuple[Connect, str]:
-    """How to connect to the server to ask, and its model's name.
+def _choose_server(options: Options, clock: Clock, trace: Trace, stack: AsyncExitStack) -> _Server:
+    """The server to ask.
 
-    A local server is started at once, ends with the stack, and is waited for by whoever connects:
+    A local one is started at once, ends with the stack, and is waited for by whoever connects:
     nobody has finished a question before it is ready.
     """
     chosen, named = options.agent, options.agent.model != "auto"
+    address: asyncio.Future[Endpoint]
     if chosen.url == "local":
-        server = _start_server(options, stack)
+        address, preset = _start_server(options, stack), PRESETS["local"]
         model = chosen.model
+        context_tokens = options.server.context_tokens * 3 // 4  # the rest is for the answer
+        chosen = replace(chosen, context_tokens=min(chosen.context_tokens, context_tokens))
     else:
-        found = endpoint(chosen.url, os.environ.get("OPENAI_API_KEY", ""))
+        url, key, preset = resolve_agent(chosen.url, os.environ)
+        found = endpoint(url, key, preset.key_variable)
         if not (named or found.loopback):
-            raise UsageError(f"no model is chosen for {chosen.url}", "name one with --model")
-        server = asyncio.get_running_loop().create_future()
-        server.set_result(found)
+            raise UsageError(f"no model is chosen for {url}", "name one with --model")
+        address = asyncio.get_running_loop().create_future()
+        address.set_result(found)
         model = chosen.model if named else "default"
+    minutes = min(chosen.rotate_minutes, 0.9 * preset.connection_minutes)
 
     async def connect() -> Transport:
-        there = await asyncio.shield(server)
-        transport = await open_websocket(there)
-        trace.mark("connection.opened", clock.now(), url=there.url)
+        there = await asyncio.shield(address)
+        transport, fallback = await open_transport(there, chosen.transport)
+        carries = "websocket" if transport.remembers else "http"
+        trace.mark("connection.opened", clock.now(), url=there.url, transport=carries)
+        if fallback:
+            trace.mark("connection.fallback", clock.now(), reason=fallback)
         return transport
 
-    return connect, model
+    features = Features(
+        ahead=preset.warm_up,
+        steering=preset.steering,
+        compaction=preset.compaction,
+        cancel=preset.cancel,
+        chaining=preset.chaining,
+    )
+    return _Server(connect, model, features, replace(chosen, rotate_minutes=minutes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The journal, and what it holds of the conversation that goes on."""
+
+    writer: JournalWriter
+    items: list[InputItem]
+
+
+async def _open_journal(options: Options, resume: bool, stack: AsyncExitStack) -> _Kept | None:
+    if not options.journal.path:
+        if resume:
+            raise UsageError(
+                "there is no journal to go on with", "set [journal] path, or leave --resume out"
+            )
+        return None
+    kept = await asyncio.to_thread(_read_journal, options, resume)
+    stack.push_async_callback(kept.writer.close)
+    return kept
+
+
+def _read_journal(options: Options, resume: bool) -> _Kept:
+    now = time.time()
+    journal = Journal.open(Path(options.journal.path), options.journal.retention_days, now)
+    number = journal.latest() if resume else None
+    items = journal.items(number) if number is not None else []
+    if number is None:
+        number = journal.begin(now, options.agent.model)
+    return _Kept(JournalWriter(journal, number), items)
 
 
 def _start_server(options: Options, stack: AsyncExitStack) -> asyncio.Future[Endpoint]:

@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 models = typer.Typer(no_args_is_help=True, help="What the models are, get them, check them.")
 app.add_typer(models, name="models")
+journal = typer.Typer(no_args_is_help=True, help="Conversations on disk: list, show, delete them.")
+app.add_typer(journal, name="journal")
 
 Config = Annotated[
     Path | None,
@@ -33,6 +35,10 @@ Config = Annotated[
 Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME]...", help="Models by name; without any: what is needed here."),
+]
+JournalFile = Annotated[
+    Path | None,
+    typer.Option("--path", metavar="FILE", help="Default: `path` in [journal] of the options."),
 ]
 
 
@@ -100,9 +106,9 @@ def run(
     agent: Annotated[
         str | None,
         typer.Option(
-            metavar="local|URL",
-            help="Who answers: a server started here, or the base URL of a Responses server "
-            "(key in OPENAI_API_KEY).",
+            metavar="local|openai|azure|xai|URL",
+            help="Who answers: a server started here, one of the big ones, or the base URL of any "
+            "Responses server (keys in OPENAI_API_KEY, AZURE_OPENAI_API_KEY, XAI_API_KEY).",
         ),
     ] = None,
     model: Annotated[
@@ -114,6 +120,9 @@ def run(
     fast: Annotated[
         bool,
         typer.Option("--fast", help="With files: as fast as the machine can, on a virtual clock."),
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the journal's last conversation.")
     ] = False,
     config: Config = None,
 ) -> None:
@@ -128,7 +137,7 @@ def run(
     url = agent or os.environ.get("OPENAI_BASE_URL")
     options = _options(config, agent={"url": url, "model": model})
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):  # the ordinary end
-        asyncio.run(converse(options, Request(source, sink, trace, fast)))
+        asyncio.run(converse(options, Request(source, sink, trace, fast, resume)))
 
 
 @app.command()
@@ -222,6 +231,49 @@ def verify_models(names: Names = None, config: Config = None) -> None:
 
     _options(config)
     command.verify_models(names or [])
+
+
+def _journal(path: Path | None, config: Path | None) -> Any:
+    return _options(config, journal={"path": str(path) if path else None}).journal
+
+
+@journal.command("list")
+def list_conversations(path: JournalFile = None, config: Config = None) -> None:
+    """Show the conversations: number, when it was last gone on with, turns, first words."""
+    from voice.apps import journal as command
+
+    command.list_conversations(_journal(path, config))
+
+
+@journal.command("show")
+def show_conversation(
+    number: Annotated[
+        int | None, typer.Argument(metavar="[NUMBER]", help="Default: the latest one.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One item a line, as JSON.")] = False,
+    path: JournalFile = None,
+    config: Config = None,
+) -> None:
+    """Show who said what in a conversation."""
+    from voice.apps import journal as command
+
+    command.show(_journal(path, config), number, as_json)
+
+
+@journal.command("delete")
+def delete_conversations(
+    numbers: Annotated[
+        list[int] | None, typer.Argument(metavar="[NUMBER]...", help="Conversations by number.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All conversations.")] = False,
+    sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    path: JournalFile = None,
+    config: Config = None,
+) -> None:
+    """Delete conversations, and what was said from the file. Asks first, on a terminal."""
+    from voice.apps import journal as command
+
+    command.delete(_journal(path, config), numbers or [], everything, sure)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,15 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from voice.errors import UsageError
 from voice.listen.gate import GateOptions
 from voice.listen.options import ListenOptions
+from voice.responses.journal_options import JournalOptions
 from voice.responses.options import AgentOptions
 from voice.speak.options import SpeakOptions
 from voice.turns.options import TurnOptions
@@ -62,6 +64,9 @@ class ServerOptions:
     context_tokens: int = 4096
     """Longest conversation that the model sees at once."""
 
+    connection_seconds: Annotated[float, Meta(gt=0)] = 3600.0
+    """Age at which the server ends a connection, as the big ones do."""
+
     script: str = ""
     """File with the script backend's replies; "": it echoes."""
 
@@ -81,6 +86,7 @@ class Options:
     listen: ListenOptions = field(default_factory=ListenOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
     agent: AgentOptions = field(default_factory=AgentOptions)
+    journal: JournalOptions = field(default_factory=JournalOptions)
     speak: SpeakOptions = field(default_factory=SpeakOptions)
     server: ServerOptions = field(default_factory=ServerOptions)
 

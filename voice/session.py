@@ -1,16 +1,19 @@
 """One conversation: facts go into the turn machine, and its actions are performed here.
 
-Three kinds of task: one listens (frames to gate and transcriber), one takes turns (it owns the
-machine and performs its actions), and one answers while there is an answer. Facts reach the
-machine through one inbox. Nothing else in the program acts on devices, sockets and clocks.
+Four kinds of task: one listens (frames to gate and transcriber), one takes turns (it owns the turn
+machine and performs its actions), one follows the agent (its words go into a speech), and one
+speaks while there is a speech. Facts reach the turn machine through one inbox, and the agent's
+machine through the agent. Nothing else in the program acts on devices and clocks.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from voice.audio.frames import SAMPLE_RATE, AudioInput, AudioOutput, Frame
 from voice.clock import Clock
@@ -19,15 +22,27 @@ from voice.listen.gate import Gate
 from voice.listen.judge import EndOfTurnWorker
 from voice.listen.vad import Vad
 from voice.listen.worker import Transcribed, TranscriptionWorker
-from voice.responses.agent import (
-    Agent,
+from voice.responses.agent import Agent
+from voice.responses.journal import JournalWriter
+from voice.responses.signals import (
     AgentEvent,
-    ConnectionLost,
-    ConnectionRecovered,
-    RequestSent,
+    Announced,
+    AnswerAdopted,
+    AnswerBegun,
+    AnswerDropped,
+    AnswerFailed,
+    AnswerWritten,
+    Asked,
+    Committed,
+    Discarded,
+    Fact,
+    Heard,
+    Interrupted,
+    ItemsSettled,
+    LikelyEnded,
+    Noted,
     TextReceived,
-    ToolEnded,
-    ToolStarted,
+    WentOn,
 )
 from voice.speak.playback import Playback, PlaybackEvent, PlaybackStarted
 from voice.speak.speech import Speech
@@ -42,9 +57,12 @@ from voice.turns.events import (
     AnswerEnded,
     AnswerHeard,
     CloseUtterance,
+    Commit,
     CompleteTurn,
+    Discard,
     EndJudged,
     Event,
+    GoOn,
     InputEnded,
     Interrupt,
     JudgeEnd,
@@ -82,13 +100,24 @@ class Parts:
 
     machine: TurnMachine
     agent: Agent
+    journal: JournalWriter | None
+    """Where the conversation is kept; None: in memory only."""
+
     synthesizer: SynthesisWorker
     playback: Playback
     timers: Timers
     clock: Clock
     trace: Trace
-    warm_up: bool
-    """Whether the server is still to read instructions and tools, while we already listen."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What is known of a turn that is being answered."""
+
+    number: int
+    user_text: str
+    eager: bool = False
+    failure: str = ""
 
 
 class Session:
@@ -103,9 +132,11 @@ class Session:
         self._inbox: asyncio.Queue[tuple[Event | None, ExitStack]] = asyncio.Queue()
         self._history: deque[Frame] = deque()
         self._utterance = 0
-        self._words: dict[int, str] = {}
+        self._turn: _Turn | None = None
         self._speech: Speech | None = None
-        self._answering: asyncio.Task[None] | None = None
+        self._speaking: asyncio.Task[None] | None = None
+        self._endings: dict[int, dict[str, Any]] = {}
+        self._settled = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
         self._input_ended = False
 
@@ -120,11 +151,12 @@ class Session:
             if parts.judge:
                 parts.judge.warm_up()
             async with self._tasks:
-                if parts.warm_up:
-                    self._tasks.create_task(parts.agent.warm_up())
                 listening = self._tasks.create_task(self._listen())
+                following = self._tasks.create_task(self._follow())
                 await self._take_turns()
+                await self._settle_all()
                 listening.cancel()
+                following.cancel()
                 if self._timer:
                     self._timer.cancel()
         finally:
@@ -210,19 +242,17 @@ class Session:
                 self._tasks.create_task(self._transcribe(turn))
             case JudgeEnd(turn, sample):
                 self._tasks.create_task(self._judge(turn, sample))
-            case LikelyEnd():
-                pass  # traced by the machine
+            case Commit() | LikelyEnd() | GoOn() | Discard():
+                self._parts.agent.tell(_fact(action))
             case CloseUtterance():
                 self._utterance = 0
                 self._parts.gate.close()
             case Answer(turn, text):
-                self._words[turn] = text
-                self._speech = self._new_speech(turn)
-                self._answering = self._tasks.create_task(self._answer(turn, text, self._speech))
+                self._turn = _Turn(turn, text)
+                self._parts.agent.tell(Asked(turn, text))
             case Announce(turn, text):
-                self._words[turn] = ""
-                self._speech = self._new_speech(turn)
-                self._answering = self._tasks.create_task(self._announce(turn, text, self._speech))
+                self._turn = _Turn(turn, "")
+                self._parts.agent.tell(Announced(turn, text))
             case Interrupt(turn):
                 self._interrupt(turn, now)
             case CompleteTurn(turn, failure):
@@ -276,103 +306,148 @@ class Session:
 
     # ── the agent's words ────────────────────────────────────────────────────────────────
 
-    def _new_speech(self, turn: int) -> Speech:
+    async def _follow(self) -> None:
+        """Do what the agent says, one event after another."""
+        async for at, event in self._parts.agent.events():
+            self._take(event, at)
+
+    def _take(self, event: AgentEvent, now: float) -> None:
+        match event:
+            case Noted(name, turn, fields):
+                self._trace.mark(name, now, turn, **fields)
+            case ItemsSettled():
+                self._tasks.create_task(self._keep(event))
+            case AnswerBegun(turn, eager):
+                if eager if self._turn is None else self._turn.number == turn:
+                    self._begin_speech(turn, held=eager)
+            case AnswerDropped(turn):
+                self._drop_speech()
+                self._trace.forget(turn, "request.sent", "token.first")
+            case _ if self._speech is None or self._speech.turn != event.turn:
+                pass  # of an answer that was interrupted meanwhile
+            case AnswerAdopted():
+                self._release(self._speech, now)
+            case TextReceived(turn, text):
+                if not self._trace.marked("token.first", turn):
+                    self._trace.mark("token.first", now, turn)
+                self._speech.say(text)
+            case AnswerWritten():
+                self._finish(self._speech, now)
+            case AnswerFailed(_, reason):
+                assert self._turn is not None
+                self._turn.failure = reason
+                self._speech.say(f" {APOLOGY}" if self._speech.text else APOLOGY)
+                self._speech.finish()
+
+    def _begin_speech(self, turn: int, *, held: bool) -> None:
         parts = self._parts
-        return Speech(turn, parts.synthesizer, parts.output, parts.playback, parts.clock)
+        speech = Speech(
+            turn, parts.synthesizer, parts.output, parts.playback, parts.clock, held=held
+        )
+        self._speech = speech
+        self._speaking = self._tasks.create_task(self._speak(speech))
 
-    async def _answer(self, turn: int, text: str, speech: Speech) -> None:
-        failure = ""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(speech.run(self._report_playback))
-                failure = await self._receive_answer(turn, text, speech)
-                speech.finish()
-        except* VoiceError as errors:
-            failure = str(errors.exceptions[0])
-        self._post(AnswerEnded(turn, failure))
+    def _drop_speech(self) -> str:
+        """Fall silent; returns what was heard."""
+        speech, speaking = self._speech, self._speaking
+        self._speech = self._speaking = None
+        if speech is None or speaking is None:
+            return ""
+        heard = speech.stop()
+        speaking.cancel()
+        return heard
 
-    async def _receive_answer(self, turn: int, text: str, speech: Speech) -> str:
-        """Pass the answer's text on to be spoken; returns why it failed, if it did."""
-        with self._clock.working():
-            try:
-                async for event in self._parts.agent.answer(text):
-                    self._note(event, turn)
-                    if isinstance(event, TextReceived):
-                        speech.say(event.text)
-            except VoiceError as error:
-                speech.say(f" {APOLOGY}" if speech.text else APOLOGY)
-                return str(error)
-            self._trace.mark("answer.written", self._clock.now(), turn, text=speech.text)
-        return ""
+    def _release(self, speech: Speech, now: float) -> None:
+        """The answer that was begun early is the one."""
+        if self._turn is not None:
+            self._turn.eager = True
+        speech.release()
+        if speech.written:
+            self._trace.mark("answer.written", now, speech.turn, text=speech.text)
 
-    async def _announce(self, turn: int, text: str, speech: Speech) -> None:
-        self._parts.agent.conversation.add_assistant(text)
-        self._trace.mark("answer.written", self._clock.now(), turn, text=text)
-        speech.say(text)
+    def _finish(self, speech: Speech, now: float) -> None:
         speech.finish()
+        if not speech.held:
+            self._trace.mark("answer.written", now, speech.turn, text=speech.text)
+
+    async def _speak(self, speech: Speech) -> None:
         failure = ""
         try:
             await speech.run(self._report_playback)
         except* VoiceError as errors:
             failure = str(errors.exceptions[0])
-        self._post(AnswerEnded(turn, failure))
+        if self._turn is not None and self._turn.number == speech.turn:
+            self._post(AnswerEnded(speech.turn, self._turn.failure or failure))
 
     def _report_playback(self, event: PlaybackEvent) -> None:
         if isinstance(event, PlaybackStarted):
             self._post(AnswerHeard(event.turn, event.at))
 
-    def _note(self, event: AgentEvent, turn: int) -> None:
-        now = self._clock.now()
-        match event:
-            case RequestSent(fields):
-                self._trace.mark("request.sent", now, turn, **fields)
-            case TextReceived():
-                if not self._trace.marked("token.first", turn):
-                    self._trace.mark("token.first", now, turn)
-            case ToolStarted(name, arguments):
-                self._trace.mark("tool.started", now, turn, tool=name, arguments=arguments)
-            case ToolEnded(name, output):
-                self._trace.mark("tool.ended", now, turn, tool=name, output=output)
-            case ConnectionLost(reason):
-                self._trace.mark("connection.lost", now, turn, reason=reason)
-            case ConnectionRecovered():
-                self._trace.mark("connection.recovered", now, turn)
-
     def _interrupt(self, turn: int, now: float) -> None:
-        speech, answering = self._speech, self._answering
-        assert speech is not None
-        assert answering is not None
-        heard = speech.stop()
-        answering.cancel()
-        self._parts.agent.conversation.interrupt(heard)
+        text = self._speech.text if self._speech else ""
+        heard = self._drop_speech()
         if self._trace.marked("audio.first", turn):
             self._trace.mark("playback.stopped", now, turn)
-        self._end_turn(turn, now, speech.text, heard, interrupted=True)
+        self._end_turn(now, text, heard, interrupted=True)
+        self._parts.agent.tell(Interrupted(turn, heard))
 
     def _complete(self, turn: int, now: float, failure: str) -> None:
         assert self._speech is not None
         text = self._speech.text
+        self._speech = self._speaking = None
+        self._end_turn(now, text, text, interrupted=False)
         if failure:
             self._trace.mark("answer.failed", now, turn, reason=failure)
-            self._parts.agent.conversation.interrupt(text.removesuffix(APOLOGY))
+            self._parts.agent.tell(Interrupted(turn, text.removesuffix(APOLOGY)))
         else:
-            self._parts.agent.conversation.settle()
-        self._end_turn(turn, now, text, text, interrupted=False)
+            self._parts.agent.tell(Heard(turn))
 
-    def _end_turn(self, turn: int, now: float, text: str, heard: str, *, interrupted: bool) -> None:
-        self._trace.complete(
-            turn,
-            now,
-            user_text=self._words.pop(turn),
-            assistant_text=text,
-            heard_text=heard,
-            interrupted=interrupted,
-            eager=False,
-        )
-        self._speech = self._answering = None
+    def _end_turn(self, now: float, text: str, heard: str, *, interrupted: bool) -> None:
+        """The turn counts as completed once its items are settled, and kept."""
+        turn, self._turn = self._turn, None
+        assert turn is not None
+        self._settled.clear()
+        self._endings[turn.number] = {
+            "at": now,
+            "user_text": turn.user_text,
+            "assistant_text": text,
+            "heard_text": heard,
+            "interrupted": interrupted,
+            "eager": turn.eager,
+        }
+
+    async def _keep(self, settled: ItemsSettled) -> None:
+        """Items are on the disk, where they are kept at all, before the turn is completed."""
+        with self._clock.working():
+            if self._parts.journal:
+                try:
+                    await self._parts.journal.append(settled.turn, time.time(), settled.items)
+                except VoiceError as error:
+                    now = self._clock.now()
+                    self._trace.mark("journal.failed", now, settled.turn, reason=str(error))
+            self._trace.complete(settled.turn, **self._endings.pop(settled.turn))
+            if not self._endings:
+                self._settled.set()
+
+    async def _settle_all(self) -> None:
+        if self._endings:
+            await self._settled.wait()
 
     def _mark_lost_sound(self) -> None:
         overruns, underruns = self._parts.input.overruns, self._parts.output.underruns
         if overruns or underruns:
             now = self._clock.now()
             self._trace.mark("audio.lost", now, overruns=overruns, underruns=underruns)
+
+
+def _fact(action: Commit | LikelyEnd | GoOn | Discard) -> Fact:
+    """What the turn machine finds out about an utterance is a fact for the agent."""
+    match action:
+        case Commit(turn, text):
+            return Committed(turn, text)
+        case LikelyEnd(turn, text):
+            return LikelyEnded(turn, text)
+        case GoOn(turn):
+            return WentOn(turn)
+        case Discard(turn):
+            return Discarded(turn)

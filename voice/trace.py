@@ -63,6 +63,11 @@ class Trace:
         """Whether that happened in that turn."""
         return event in self._firsts.get(turn, {})
 
+    def forget(self, turn: int, *events: str) -> None:
+        """What happened first in that turn did not count: the next of its kind is the first."""
+        for event in events:
+            self._firsts.get(turn, {}).pop(event, None)
+
     def complete(self, turn: int, at: float, **fields: Any) -> None:
         """The turn is over: add its latencies and forget it."""
         latency = latencies(self._firsts.get(turn, {}))
@@ -72,7 +77,13 @@ class Trace:
 
 
 def latencies(marks: dict[str, float]) -> dict[str, float | None]:
-    """A turn's latencies in seconds from its marks; None where a mark is missing."""
+    """A turn's latencies in seconds from its marks; None where a mark is missing.
+
+    What an answer that was begun early did before the words were final cost the user nothing.
+    """
+    if (final := marks.get("transcript.final")) is not None:
+        early = ("request.sent", "token.first")
+        marks = marks | {name: max(marks[name], final) for name in early if name in marks}
     return {
         name: round(marks[end] - marks[start], 6) if start in marks and end in marks else None
         for name, (start, end) in _LATENCY.items()

@@ -29,8 +29,6 @@ NAMES_IN_ORDER = [
     "speech.ended",
     "turn.ended",
     "transcript.final",
-    "request.sent",
-    "token.first",
     "audio.first",
     "playback.ended",
     "turn.completed",
@@ -63,7 +61,8 @@ def test_a_question_is_answered_by_the_local_model(
     assert turn["interrupted"] is False
     understood = understand(sounding(speech_samples(said)))
     errors = word_errors(turn["assistant_text"], understood)
-    assert errors <= max(2, 0.3 * len(plain_words(turn["assistant_text"]))), understood
+    # The answer is the time of day, whose figures are easily misheard ("7:13 AM": "7.30 NAM").
+    assert errors <= max(3, 0.4 * len(plain_words(turn["assistant_text"]))), understood
 
 
 def test_the_trace_is_complete_and_in_order(speech: Path, tmp_path: Path) -> None:
@@ -78,6 +77,9 @@ def test_the_trace_is_complete_and_in_order(speech: Path, tmp_path: Path) -> Non
     first = [event for event in events if event["turn"] == 1]
     names = [event["event"] for event in first if event["event"] in NAMES_IN_ORDER]
     assert names == NAMES_IN_ORDER
+    at = {event["event"]: event["at"] for event in reversed(first)}
+    assert at["request.sent"] + 0.1 <= at["token.first"] < at["audio.first"]
+    assert at["turn.likely_end"] <= at["request.sent"], "the answer is begun early"
     commits = [event for event in first if event["event"] == "transcript.committed"]
     final = next(event for event in first if event["event"] == "transcript.final")
     assert " ".join(commit["added"] for commit in commits) == commits[-1]["text"] == final["text"]
@@ -87,7 +89,7 @@ def test_the_trace_is_complete_and_in_order(speech: Path, tmp_path: Path) -> Non
         "endpoint", "transcribe", "first_token", "first_audio", "voice_to_voice",
     }  # fmt: skip
     assert 0.2 < latency["endpoint"] < 1.5
-    assert latency["first_token"] >= 0.1
+    assert turn["eager"] is True
     assert sum(latency[key] for key in latency if key != "voice_to_voice") == pytest.approx(
         latency["voice_to_voice"], abs=0.1
     )
@@ -124,7 +126,7 @@ def test_a_fast_run_holds_the_same_conversation_in_virtual_time(
 
 
 def test_a_conversation_is_chained_on_one_socket(speech: Path, tmp_path: Path) -> None:
-    """Two questions in one file: the second request sends only what is new, on another lane."""
+    """Two questions in one file: each request sends only what is new, on another lane."""
     first = speech_samples(speech / "what_time_is_it.flac")
     second = speech_samples(speech / "turn_on_the_living_room_lamp.flac")
     both, rate = tmp_path / "both.wav", 16_000
@@ -137,9 +139,9 @@ def test_a_conversation_is_chained_on_one_socket(speech: Path, tmp_path: Path) -
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     one, two = proxy.creations()
-    assert one["previous_response_id"] is None
-    assert two["previous_response_id"]
-    assert len(two["input"]) == 1
+    assert one["previous_response_id"], "the server has read the instructions already"
+    assert two["previous_response_id"] not in (None, one["previous_response_id"])
+    assert len(one["input"]) == len(two["input"]) == 1
     assert two["store"] is False
     assert one["stream_id"] != two["stream_id"]
     assert len(_completed(tmp_path / "t.jsonl")) == 2

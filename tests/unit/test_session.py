@@ -23,7 +23,6 @@ from voice.listen.options import ListenOptions
 from voice.listen.smart_turn import EndOfTurnModel
 from voice.listen.worker import TranscriptionWorker
 from voice.responses.agent import Agent
-from voice.responses.client import ResponsesClient
 from voice.responses.events import (
     Completed,
     ErrorBody,
@@ -33,7 +32,9 @@ from voice.responses.events import (
     ServerEvent,
 )
 from voice.responses.fake import MemoryTransport, Request, text_events
+from voice.responses.machine import AgentMachine
 from voice.responses.options import AgentOptions
+from voice.responses.requests import Features
 from voice.session import APOLOGY, Parts, Session
 from voice.speak.fake import WORD_SECONDS, FakeSynthesizer
 from voice.speak.playback import Playback
@@ -78,6 +79,9 @@ async def _hold(
     judge: EndOfTurnModel | None = None,
     options: TurnOptions = TurnOptions(),  # noqa: B008 - frozen
     keys: Callable[[Session, float], None] | None = None,
+    agent_options: AgentOptions = AgentOptions(),  # noqa: B008 - frozen
+    seconds_per_word: float = 0.0,
+    ahead: bool = False,
 ) -> Held:
     """Speak at the given stretches (seconds), be understood as `words`, and be answered."""
     held = Held()
@@ -97,13 +101,19 @@ async def _hold(
         return MemoryTransport(answer)
 
     clock = VirtualClock()
-    client = ResponsesClient(connect)
     transcriber = TranscriptionWorker(
-        FakeTranscriber(["warm-up", *words]), ListenOptions(partial_seconds=0.5), clock.now
+        FakeTranscriber(["warm-up", *words], seconds_per_word),
+        ListenOptions(partial_seconds=0.5),
+        clock.now,
     )
     synthesizer = SynthesisWorker(FakeSynthesizer(RATE))
     hears = EndOfTurnWorker(judge) if judge else None
     timers = Timers(clock.now)
+    toolbox = Toolbox(timers.tools())
+    agent_machine = AgentMachine(
+        "m", agent_options, Features(ahead=ahead), toolbox.definitions, lambda: 0.5
+    )
+    agent = Agent(agent_machine, connect, toolbox, clock)
     session = Session(
         Parts(
             input=FileInput(folder / "in.wav", clock),
@@ -113,13 +123,13 @@ async def _hold(
             transcriber=transcriber,
             judge=hears,
             machine=TurnMachine(options),
-            agent=Agent(client, "m", AgentOptions(), Toolbox(timers.tools())),
+            agent=agent,
+            journal=None,
             synthesizer=synthesizer,
             playback=Playback(RATE),
             timers=timers,
             clock=clock,
             trace=Trace(held.events.append),
-            warm_up=False,
         )
     )
 
@@ -128,7 +138,7 @@ async def _hold(
             await clock.sleep_until(at)
             keys(session, at)
 
-    async with client.running(), asyncio.TaskGroup() as tasks:
+    async with agent.running(), asyncio.TaskGroup() as tasks:
         if keys:
             tasks.create_task(hold_keys(keys))
         await session.run()
@@ -261,9 +271,9 @@ async def test_a_timer_speaks_up_when_it_is_over(tmp_path: Path) -> None:
 async def test_a_failing_server_is_said_and_the_conversation_goes_on(tmp_path: Path) -> None:
     def reply(request: Request, number: int) -> Iterable[ServerEvent | str]:
         lane = request["stream_id"]
-        if number == 1:
-            error = ErrorBody(code="server_error", message="out of order")
-            return [ErrorEvent(stream_id=lane, status=500, error=error)]
+        if request["input"][-1]["content"] == "one":
+            error = ErrorBody(code="model_not_found", message="out of order")
+            return [ErrorEvent(stream_id=lane, status=400, error=error)]
         return text_events(lane, f"r{number}", "Fine again.")
 
     held = await _hold(tmp_path, [(1.0, 2.0), (7.0, 8.0)], ["one", "two"], reply, seconds=14.0)
@@ -271,7 +281,54 @@ async def test_a_failing_server_is_said_and_the_conversation_goes_on(tmp_path: P
     assert failed["assistant_text"] == APOLOGY
     assert "out of order" in held.named("answer.failed")[0].fields["reason"]
     assert fine["assistant_text"] == "Fine again."
-    assert [item["content"] for item in held.requests[1]["input"]] == ["one", "two"]
+    assert [item["content"] for item in held.requests[-1]["input"]] == ["one", "two"]
+
+
+async def test_an_overloaded_server_is_asked_again(tmp_path: Path) -> None:
+    def reply(request: Request, number: int) -> Iterable[ServerEvent | str]:
+        lane = request["stream_id"]
+        if number <= 2:
+            error = ErrorBody(code="server_error", message="out of breath")
+            return [ErrorEvent(stream_id=lane, status=500, error=error)]
+        return text_events(lane, f"r{number}", ANSWER)
+
+    held = await _hold(tmp_path, [(1.0, 2.0)], ["one"], reply)
+    (turn,) = held.turns()
+    assert turn["heard_text"] == ANSWER
+    assert held.named("request.retried")
+
+
+async def test_an_early_answer_is_ready_when_the_pause_is_over(tmp_path: Path) -> None:
+    held = await _hold(tmp_path, [(1.0, 2.0)], ["what is it?"], _say(ANSWER))
+    (turn,) = held.turns()
+    assert turn["eager"] is True
+    assert len(held.requests) == 1
+    likely, asked = held.named("turn.likely_end")[0].at, held.named("request.sent")[0].at
+    assert asked == pytest.approx(likely, abs=0.01)
+    assert held.named("turn.ended")[0].at > asked + 0.2
+    assert held.named("audio.first")[0].at == pytest.approx(
+        held.named("turn.ended")[0].at, abs=0.03
+    )
+    quiet = held.said[: round(held.named("turn.ended")[0].at * RATE)]
+    assert not quiet.any(), "nothing is heard before the user has finished"
+
+
+async def test_an_early_answer_to_half_a_sentence_is_never_heard(tmp_path: Path) -> None:
+    def reply(request: Request, number: int) -> Iterable[ServerEvent | str]:
+        said = request["input"][-1]["content"]
+        return text_events(request["stream_id"], f"r{number}", f"You said {said}")
+
+    words = "Turn it on. It is dark in here."
+    held = await _hold(
+        tmp_path, [(1.0, 2.0), (2.4, 4.5)], [words], reply, seconds=14.0, seconds_per_word=0.45
+    )
+    (turn,) = held.turns()
+    assert turn["user_text"] == words
+    assert turn["heard_text"] == f"You said {words}"
+    assert held.named("turn.likely_end")[0].fields["text"] == "Turn it on."
+    dropped = held.named("eager.discarded")[0]
+    assert dropped.fields["discarded_tokens"] == 1
+    assert held.requests[-1]["previous_response_id"] is None
 
 
 async def test_silence_ends_with_the_file(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ class Request:
     sink: str | None = None
     trace: Path | None = None
     fast: bool = False
+    resume: bool = False
 
 
 async def converse(options: Options, request: Request) -> None:
@@ -53,7 +54,7 @@ async def converse(options: Options, request: Request) -> None:
         terminal.start()
         stack.callback(terminal.stop)
         stack.enter_context(_ended_by_sigterm())
-        async with open_session(options, devices, Trace(*sinks)) as session:
+        async with open_session(options, devices, Trace(*sinks), resume=request.resume) as session:
             await session.run()
         if isinstance(devices.output, FileOutput):
             console.print(f"What was said is in {devices.output.path}.", style="dim", markup=False)

@@ -20,6 +20,7 @@ def run_server(options: ServerOptions) -> None:
         model=_model(options),
         threads=options.threads or None,
         context_tokens=options.context_tokens,
+        connection_seconds=options.connection_seconds,
         script=Path(options.script) if options.script else None,
         ttft_seconds=options.ttft,
         tokens_per_second=options.tokens_per_second,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from voice.audio.frames import Int16
+from voice.audio.frames import SAMPLE_RATE, Int16
 from voice.listen.transcriber import Hypothesis, Word
 
 
 class FakeTranscriber:
-    """Hears the given texts, one an utterance, then nothing."""
+    """Hears the given texts, one an utterance, then nothing.
 
-    def __init__(self, texts: Iterable[str]) -> None:
+    With `seconds_per_word` the words come with the sound, and all but the last are committed.
+    """
+
+    def __init__(self, texts: Iterable[str], seconds_per_word: float = 0.0) -> None:
         self._texts = iter(texts)
+        self._samples_per_word = round(seconds_per_word * SAMPLE_RATE)
         self._text = ""
         self._start = self._end = 0
 
@@ -26,9 +30,12 @@ class FakeTranscriber:
         self._end += len(samples)
 
     def hypothesis(self) -> Hypothesis:
-        """All words of the text, wherever the sound has come to."""
+        """The words of the text as far as the sound has come, or all of them."""
         words = tuple(Word(text, self._start, self._end) for text in self._text.split())
-        return Hypothesis((), words, self._end)
+        if not self._samples_per_word:
+            return Hypothesis((), words, self._end)
+        words = words[: (self._end - self._start) // self._samples_per_word]
+        return Hypothesis(words[:-1], words[-1:], self._end)
 
 
 class LoudnessVad:

@@ -1,42 +1,51 @@
-"""The agent's side of the conversation: a user's words in, the answer's text out, tools between.
+"""The driver of the agent's machine: it performs what the machine wants of sockets and tools.
 
-One task at a time asks. It owns the conversation while it does; whoever cancels it calls
-`interrupt` afterwards with what was heard.
+One task owns the machine. Facts reach it through one inbox, in the order in which they happened;
+what the session is to know comes out of `events`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager
+from typing import Protocol
 
-from msgspec import UNSET
+import msgspec
 
+from voice.clock import Clock
 from voice.errors import AgentError
-from voice.responses.client import CONNECTION_LOST, ResponsesClient
-from voice.responses.conversation import Conversation
-from voice.responses.events import (
-    Completed,
-    ErrorBody,
-    ErrorEvent,
-    Failed,
-    FunctionCall,
-    Incomplete,
-    InputItem,
-    JsonObject,
-    OutputItem,
-    OutputItemDone,
-    OutputTextDelta,
-    ResponseCreate,
-    ServerEvent,
-    output_items,
+from voice.responses.connection import Transport
+from voice.responses.events import ClientEvent, FunctionCall, JsonObject, decode_server_event
+from voice.responses.machine import AgentMachine
+from voice.responses.signals import (
+    Action,
+    AgentEvent,
+    Arrived,
+    CallTool,
+    CloseLink,
+    Fact,
+    Lost,
+    Noted,
+    Opened,
+    OpenFailed,
+    OpenLink,
+    Send,
+    StopTools,
+    ToolReturned,
 )
-from voice.responses.lanes import NAMES, Lanes
-from voice.responses.options import AgentOptions
 
 _log = logging.getLogger(__name__)
+
+Connect = Callable[[], Awaitable[Transport]]
+
+_OUTBOX_EVENTS = 256
+"""Requests that wait for a server which takes none; a conversation never has so many under way."""
+
+_READY_SECONDS = 15.0
+"""A recording waits so long for the server to read instructions and tools: see `PRIME_SECONDS`."""
 
 
 class Tools(Protocol):
@@ -49,191 +58,213 @@ class Tools(Protocol):
         """The result as text, also where the call was wrong or failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestSent:
-    """A request went out."""
+class _Wire:
+    """One open connection with what is still to be sent on it."""
 
-    fields: dict[str, Any]
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.outbox: asyncio.Queue[ClientEvent] = asyncio.Queue(_OUTBOX_EVENTS)
 
-
-@dataclass(frozen=True, slots=True)
-class TextReceived:
-    """More of the answer's text."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolStarted:
-    """A tool was called."""
-
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolEnded:
-    """A tool returned."""
-
-    name: str
-    output: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLost:
-    """The socket, or the server's memory of the conversation, was lost."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionRecovered:
-    """The whole conversation is on its way again."""
-
-
-AgentEvent = (
-    RequestSent | TextReceived | ToolStarted | ToolEnded | ConnectionLost | ConnectionRecovered
-)
-
-# Errors after which the same request succeeds when it brings its whole context along.
-_RECOVERABLE = {
-    CONNECTION_LOST,
-    "previous_response_not_found",
-    "websocket_connection_limit_reached",
-}
+    async def write(self) -> None:
+        """Send what is to be sent. Raises `AgentError` when the connection is lost."""
+        while True:
+            await self.transport.send(await self.outbox.get())
 
 
 class Agent:
-    """Asks the server, runs the tools, keeps the conversation."""
+    """Holds the agent's side of a conversation while `running`."""
 
-    def __init__(
-        self, client: ResponsesClient, model: str, options: AgentOptions, tools: Tools
-    ) -> None:
-        self._client = client
-        self._model = model
-        self._options = options
-        self._tools = tools
-        self._lanes = Lanes()
-        self.conversation = Conversation()
+    def __init__(self, machine: AgentMachine, connect: Connect, tools: Tools, clock: Clock) -> None:
+        self._machine = machine
+        self._connect = connect
+        self._toolbox = tools
+        self._clock = clock
+        self._tasks = asyncio.TaskGroup()
+        self._inbox: asyncio.Queue[tuple[Fact | None, ExitStack | None]] = asyncio.Queue()
+        self._events: asyncio.Queue[tuple[float, AgentEvent, ExitStack]] = asyncio.Queue()
+        self._serving: dict[int, asyncio.Task[None]] = {}
+        self._wires: dict[int, _Wire] = {}
+        self._tools: dict[int, set[asyncio.Task[None]]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting = ExitStack()
+        self._holding = False
+        self._ready = asyncio.Event()
+        self._connected = asyncio.Event()
+        self._understood = self._garbled = 0
 
-    async def warm_up(self, limit_seconds: float = 10.0) -> None:
-        """Let the server read instructions and tools. Raises `AgentError` if it talks garbage."""
-        request = self._request([], None, NAMES[0])
-        request.generate = False
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Connect, and hold the conversation while the block runs.
+
+        Raises an `AgentError`, in a group, if the first connection cannot be opened.
+        """
+        async with self._tasks:
+            owner = self._tasks.create_task(self._own_machine())
+            try:
+                yield
+            finally:
+                owner.cancel()
+                for task in (*self._serving.values(), *self._running_tools()):
+                    task.cancel()
+                if self._timer:
+                    self._timer.cancel()
+                self._waiting.close()
+
+    def tell(self, fact: Fact) -> None:
+        """Something happened; a virtual clock stands still until it was acted upon."""
+        with ExitStack() as held:
+            held.enter_context(self._clock.working())
+            self._inbox.put_nowait((fact, held.pop_all()))
+
+    async def events(self) -> AsyncIterator[tuple[float, AgentEvent]]:
+        """What the session is to know, and when it happened (seconds of the session's clock)."""
+        while True:
+            at, event, held = await self._events.get()
+            with held:
+                yield at, event
+
+    async def connected(self) -> None:
+        """Return when the first connection is open."""
+        await self._connected.wait()
+
+    async def ready(self) -> None:
+        """Return when the server has read what there is to read before the first words."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_READY_SECONDS):
+                await self._ready.wait()
+
+    # ── the machine ──────────────────────────────────────────────────────────────────────
+
+    async def _own_machine(self) -> None:
+        """Tell the machine one fact after another, and perform its actions."""
+        machine, now = self._machine, asyncio.get_running_loop().time
+        self._perform_all(machine.timeout(now()))
+        while True:
+            fact, held = await self._inbox.get()
+            with held or contextlib.nullcontext():
+                self._perform_all(machine.receive(fact, now()) if fact else machine.timeout(now()))
+
+    def _perform_all(self, actions: list[Action]) -> None:
+        for action in actions:
+            self._perform(action)
+        if self._inbox.empty():  # while more is to come, neither timer nor clock matters
+            self._set_timer()
+            self._hold_clock()
+        if self._machine.ready:
+            self._ready.set()
+
+    def _set_timer(self) -> None:
+        """Wake the machine when it wants to be; a timer that rings early does no harm."""
+        deadline = self._machine.deadline()
+        if self._timer and deadline == self._timer.when():
+            return
+        if self._timer:
+            self._timer.cancel()
+        self._timer = None
+        if deadline is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(deadline, self._inbox.put_nowait, (None, None))
+
+    def _hold_clock(self) -> None:
+        """A virtual clock stands still while the server or a tool works."""
+        if self._machine.waiting and not self._holding:
+            self._waiting.enter_context(self._clock.working())
+        elif self._holding and not self._machine.waiting:
+            self._waiting.close()
+        self._holding = self._machine.waiting
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case OpenLink(number):
+                self._serving[number] = self._tasks.create_task(self._serve(number))
+            case CloseLink(number):
+                if serving := self._serving.get(number):
+                    serving.cancel()
+            case Send(number, event):
+                self._send(number, event)
+            case CallTool(turn, call):
+                task = self._tasks.create_task(self._call(turn, call))
+                self._tools.setdefault(turn, set()).add(task)
+            case StopTools(turn):
+                for task in self._tools.pop(turn, ()):
+                    task.cancel()
+            case _:
+                self._report(action)
+
+    def _report(self, event: AgentEvent) -> None:
+        if isinstance(event, Noted) and event.event == "input.refused":
+            self._check_understood()
+        with ExitStack() as held:
+            held.enter_context(self._clock.working())
+            self._events.put_nowait((self._clock.now(), event, held.pop_all()))
+
+    def _check_understood(self) -> None:
+        if self._garbled and not self._understood:
+            raise AgentError(
+                "the server answers, but not in the Responses API's events",
+                "check the address given with --agent",
+            )
+
+    # ── connections ──────────────────────────────────────────────────────────────────────
+
+    async def _serve(self, number: int) -> None:
+        """Open a connection and carry events on it until it is lost or left."""
         try:
-            async with asyncio.timeout(limit_seconds):
-                async for event in self._client.stream(request):
-                    if isinstance(event, ErrorEvent):
-                        _log.info("no warm-up: %s", event.body.message)
-        except TimeoutError:
-            if self._client.garbage:
-                raise AgentError(
-                    "the server answers, but not in the Responses API's events",
-                    "check the address given with --agent",
-                ) from None
-            _log.info("no warm-up: the server does not answer to `generate: false`")
+            transport = await self._connect()
+        except AgentError as error:
+            del self._serving[number]
+            if not self._connected.is_set():
+                raise  # the very first one: a wrong address is no accident
+            self.tell(OpenFailed(number, error.problem))
+            return
+        self._connected.set()
+        self._wires[number] = wire = _Wire(transport)
+        self.tell(Opened(number, transport.remembers))
+        writing = self._tasks.create_task(self._write(number, wire))
+        try:
+            await self._read(number, transport)
+            self.tell(Lost(number, "the connection was lost"))
+        finally:
+            writing.cancel()
+            del self._serving[number], self._wires[number]
+            await transport.close()
 
-    async def answer(self, text: str) -> AsyncIterator[AgentEvent]:
-        """The user said `text`: the events of the answer. Raises `AgentError` if it fails."""
-        self.conversation.add_user(text)
-        spoke = False
-        for _ in range(self._options.most_tool_rounds):
-            calls: list[FunctionCall] = []
-            apart = spoke  # words before a tool call and after it are sentences of their own
-            async for event in self._respond(calls):
-                if isinstance(event, TextReceived):
-                    if apart:
-                        yield TextReceived(" ")
-                    spoke, apart = True, False
-                yield event
-            if not calls:
-                return
-            for call in calls:
-                yield ToolStarted(call.name, call.arguments)
-                output = await self._tools.run(call.name, call.arguments)
-                self.conversation.add_tool_output(call.call_id, output)
-                yield ToolEnded(call.name, output)
-        raise AgentError(
-            f"the model called tools {self._options.most_tool_rounds} times and said nothing",
-            "ask differently, or raise agent.most_tool_rounds",
-        )
+    async def _write(self, number: int, wire: _Wire) -> None:
+        try:
+            await wire.write()
+        except AgentError as error:
+            self.tell(Lost(number, error.problem))
+            self._perform(CloseLink(number))
 
-    async def _respond(self, calls: list[FunctionCall]) -> AsyncIterator[AgentEvent]:
-        """One response; fills in its tool calls. Sent once more with everything if that cures."""
-        for attempt in (1, 2):
-            failure: ErrorBody | None = None
-            spoke = False
-            async for event in self._attempt():
-                match event:
-                    case ErrorBody():
-                        failure = event
-                    case FunctionCall():
-                        calls.append(event)
-                    case _:
-                        spoke = spoke or isinstance(event, TextReceived)
-                        yield event
-            if failure is None:
-                if attempt > 1:
-                    yield ConnectionRecovered()
-                return
-            if attempt > 1 or spoke or failure.code not in _RECOVERABLE:
-                raise AgentError(
-                    f"the server failed: {failure.message or failure.code}",
-                    "say it again; if it stays, look at the server's log",
-                )
-            yield ConnectionLost(failure.message or str(failure.code))
-            self.conversation.forget_heads()
+    async def _read(self, number: int, transport: Transport) -> None:
+        async for message in transport.messages():
+            try:
+                event = decode_server_event(message)
+            except (msgspec.DecodeError, UnicodeError) as error:
+                self._garbled += 1
+                _log.info("the server sent what is no event (%s): %.120s", error, message)
+                continue
+            self._understood += 1
+            if event is not None:
+                self._inbox.put_nowait((Arrived(number, event), None))
 
-    async def _attempt(self) -> AsyncIterator[AgentEvent | ErrorBody | FunctionCall]:
-        context = self.conversation.context()
-        parent = context.head
-        if parent is not None and not self._client.connected:
-            yield ConnectionLost("the connection was lost")
-            await self._client.connect()
-            yield ConnectionRecovered()
-            self.conversation.forget_heads()
-            context, parent = self.conversation.context(), None
-        settled = self.conversation.settled
-        lane = self._lanes.choose(
-            parent.lane if parent else None,
-            settled.lane if settled else None,
-            self._client.running_on,
-        )
-        request = self._request(list(context.items), parent.response_id if parent else None, lane)
-        yield RequestSent({"lane": lane, "items": len(context.items), "chained": bool(parent)})
-        output: list[OutputItem] = []
-        async for event in self._client.stream(request):
-            match event:
-                case OutputTextDelta() if event.delta:
-                    yield TextReceived(event.delta)
-                case OutputItemDone():
-                    output += output_items([event.item])
-                case Completed() | Incomplete():
-                    output = output_items(event.response.output) or output
-                    self.conversation.add_response(event.response.id, lane, output)
-                    for item in output:
-                        if isinstance(item, FunctionCall):
-                            yield item
-                case _ if (failure := _failure(event)) is not None:
-                    yield failure
+    def _send(self, number: int, event: ClientEvent) -> None:
+        wire = self._wires.get(number)
+        if wire is None:
+            return  # lost since: the machine is about to hear of it
+        try:
+            wire.outbox.put_nowait(event)
+        except asyncio.QueueFull:
+            self.tell(Lost(number, "the server takes no more requests"))
 
-    def _request(
-        self, items: list[InputItem], previous_response_id: str | None, lane: str
-    ) -> ResponseCreate:
-        definitions = self._tools.definitions()
-        return ResponseCreate(
-            model=self._model,
-            input=items,
-            instructions=self._options.instructions,
-            previous_response_id=previous_response_id,
-            tools=definitions if definitions else UNSET,
-            stream_id=lane,
-        )
+    # ── tools ────────────────────────────────────────────────────────────────────────────
 
+    async def _call(self, turn: int, call: FunctionCall) -> None:
+        started = Noted("tool.started", turn, {"tool": call.name, "arguments": call.arguments})
+        self._report(started)
+        output = await self._toolbox.run(call.name, call.arguments)
+        self._report(Noted("tool.ended", turn, {"tool": call.name, "output": output}))
+        self.tell(ToolReturned(turn, call.call_id, output))
 
-def _failure(event: ServerEvent) -> ErrorBody | None:
-    if isinstance(event, ErrorEvent):
-        return event.body
-    if isinstance(event, Failed):
-        return event.response.error or ErrorBody(message="the response failed")
-    return None
+    def _running_tools(self) -> list[asyncio.Task[None]]:
+        return [task for tasks in self._tools.values() for task in tasks]

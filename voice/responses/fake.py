@@ -10,6 +10,7 @@ import msgspec
 
 from voice.errors import AgentError
 from voice.responses.events import (
+    ClientEvent,
     Completed,
     Created,
     OutputItemDone,
@@ -28,20 +29,22 @@ Reply = Callable[[Request], Iterable[ServerEvent | str]]
 class MemoryTransport:
     """Answers each request with what `reply` gives for it; `sent` keeps the requests."""
 
+    remembers = True
+
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
         self._arriving: asyncio.Queue[str | None] = asyncio.Queue()
         self._lost = False
         self.sent: list[Request] = []
 
-    async def send(self, message: str) -> None:
+    async def send(self, event: ClientEvent) -> None:
         """Take a request and have its events arrive. Raises `AgentError` when lost."""
         if self._lost:
             raise AgentError("the connection is lost")
-        request = msgspec.json.decode(message, type=Request)
+        request = msgspec.json.decode(encode(event), type=Request)
         self.sent.append(request)
-        for event in self._reply(request):
-            self.arrive(event)
+        for answer in self._reply(request):
+            self.arrive(answer)
 
     def arrive(self, event: ServerEvent | str) -> None:
         """Let an event arrive, or any text."""

@@ -1,35 +1,162 @@
-"""Which lane a response runs on.
+"""The lanes of one connection: what runs where, and which responses the server still has.
 
-Theory. With `store: false` the server keeps only the latest response of each lane, so the settled
-head's lane must rest while the next answer runs elsewhere: then a fork from it always succeeds.
-A chain of tool calls continues on the lane it began on. An abandoned answer may run on for a
-while; its lane is avoided until it ended, since a lane is first in, first out. Four names serve
-for ever, far below the 32 that a connection allows: one rests, one runs, two may be running dry.
+Theory. A lane is first in, first out, and with `store: false` the server keeps only its latest
+response. So a node of the conversation is cached where a lane's `head` stands for it, until the
+next request is sent on that lane. A lane therefore rests while anything may still want to fork
+from its head: the caller names those nodes (`keep`), and a fork that was sent but has not started
+pins its parent's lane by itself. An abandoned response runs on for a while; its lane is avoided
+until it ends, and nothing waits for it. A response that still runs can be continued on its own
+lane only, where the continuation queues behind it.
+
+Eight names serve for ever, below the 16 responses in flight and far below the 32 names that a
+connection allows: one rests under the settled node, one takes words while they are spoken, one
+answers, and the others may be running dry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
-NAMES = ("voice-0", "voice-1", "voice-2", "voice-3")
+from voice.responses.conversation import Node
+from voice.responses.events import ErrorEvent, OutputItem, Response, ServerEvent
+
+NAMES = tuple(f"voice-{number}" for number in range(8))
+
+Purpose = Literal["prime", "draft", "answer"]
+"""`prime`: let the server read what there is; `draft`: words while they are spoken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The response that stands for `node` on the server."""
+
+    node: Node
+    response_id: str
+    lane: str
+    running: bool = False
+    """It has not ended yet: it can be continued on its own lane only."""
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """One request and what is known of the response to it."""
+
+    purpose: Purpose
+    turn: int
+    node: Node
+    """The conversation that the response answers to."""
+
+    lane: str = ""
+    parent: Head | None = None
+    now: float = 0.0
+    """When anything of it was last sent or received, in seconds."""
+
+    response_id: str = ""
+    started: bool = False
+    abandoned: bool = False
+    steered: bool = False
+    """The server took words for it: another response follows it on its lane by itself."""
+
+    text: str = ""
+    output: list[OutputItem] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Lane:
+    queue: deque[Exchange] = field(default_factory=deque)
+    head: Head | None = None
 
 
 class Lanes:
-    """The ring of names."""
+    """Bookkeeping of one connection."""
 
     def __init__(self) -> None:
+        self._lanes = {name: _Lane() for name in NAMES}
         self._last = NAMES[-1]
 
-    def choose(
-        self, parent: str | None, settled: str | None, running_on: Callable[[str], int]
-    ) -> str:
-        """The lane for a response whose parent rests on `parent`; `settled` is left alone.
+    @property
+    def running(self) -> list[Exchange]:
+        """The exchanges that have not ended, abandoned ones too."""
+        return [exchange for lane in self._lanes.values() for exchange in lane.queue]
 
-        `running_on` tells how many responses have not ended on a lane.
-        """
-        if parent is not None and parent != settled:
-            return parent
+    def nearest(self, node: Node) -> Head | None:
+        """The nearest ancestor of `node` (or itself) that the server has."""
+        heads = {lane.head.node: lane.head for lane in self._lanes.values() if lane.head}
+        for lane in self._lanes.values():
+            last = lane.queue[-1] if lane.queue else None
+            if last and last.response_id and not last.abandoned and last.purpose != "answer":
+                heads[last.node] = Head(last.node, last.response_id, last.lane, running=True)
+        found: Node | None = node
+        while found is not None and heads:
+            if found in heads:
+                return heads[found]
+            found = found.parent
+        return None
+
+    def choose(self, parent: Head | None, keep: Iterable[Node]) -> str:
+        """The lane for a response that continues `parent`, while the nodes in `keep` stay."""
+        resting = {head.lane for node in keep if (head := self.nearest(node))}
+        resting |= {exchange.parent.lane for exchange in self._waiting() if exchange.parent}
+        if parent and (parent.running or parent.lane not in resting):
+            return parent.lane
         after = NAMES.index(self._last) + 1
-        candidates = [name for name in (*NAMES[after:], *NAMES[:after]) if name != settled]
-        self._last = min(candidates, key=running_on)
+        free = [name for name in (*NAMES[after:], *NAMES[:after]) if name not in resting]
+        assert free, "more nodes are kept than there are lanes"
+        self._last = min(free, key=lambda name: len(self._lanes[name].queue))
         return self._last
+
+    def send(self, exchange: Exchange) -> None:
+        """The request goes out: its lane keeps its head no longer."""
+        lane = self._lanes[exchange.lane]
+        lane.head = None
+        lane.queue.append(exchange)
+
+    def owner(self, event: ServerEvent) -> Exchange | None:
+        """The exchange that an event belongs to; some servers leave the lane out."""
+        queue: Sequence[Exchange]
+        if isinstance(event.stream_id, str):
+            lane = self._lanes.get(event.stream_id)
+            queue = lane.queue if lane else ()
+        else:
+            firsts = [lane.queue[0] for lane in self._lanes.values() if lane.queue]
+            queue = [e for e in firsts if not e.abandoned] or firsts
+        if len(queue) < 2:
+            return queue[0] if queue else None
+        return _of_several(queue, event)
+
+    def end(self, exchange: Exchange, node: Node | None = None) -> None:
+        """The response ended; `node`: what it stands for, if one may go on from it."""
+        lane = self._lanes[exchange.lane]
+        lane.queue.remove(exchange)
+        if node is not None and exchange.response_id and not lane.queue:
+            lane.head = Head(node, exchange.response_id, exchange.lane)
+
+    def rename(self, old: Node, new: Node) -> None:
+        """Both nodes are the same conversation; from now on it is called `new`."""
+        for lane in self._lanes.values():
+            if lane.head and lane.head.node is old:
+                lane.head = Head(new, lane.head.response_id, lane.head.lane)
+
+    def forget(self, head: Head) -> None:
+        """The server does not have it any more."""
+        for lane in self._lanes.values():
+            if lane.head and lane.head.response_id == head.response_id:
+                lane.head = None
+
+    def _waiting(self) -> list[Exchange]:
+        """Forks that still need their parent."""
+        return [e for e in self.running if not (e.started or e.abandoned)]
+
+
+def _of_several(queue: Sequence[Exchange], event: ServerEvent) -> Exchange:
+    """An event that names no response is the first one's, but an error may refuse a later one."""
+    if isinstance(event, ErrorEvent):
+        return next((e for e in reversed(queue) if not e.response_id), queue[0])
+    response: Response | None = getattr(event, "response", None)
+    if response is None:
+        return queue[0]
+    named = (e for e in queue if e.response_id == response.id)
+    return next(named, next((e for e in queue if not e.response_id), queue[0]))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from dataclasses import replace
 
 from voice.audio.frames import AudioOutput
 from voice.clock import Clock
 from voice.speak.chunker import Chunker
 from voice.speak.playback import Playback, PlaybackEnded, PlaybackEvent
-from voice.speak.synthesizer import Clause
+from voice.speak.synthesizer import Clause, Sound
 from voice.speak.worker import SynthesisWorker
 
 _AHEAD_SECONDS = 6.0
@@ -27,7 +28,10 @@ class Speech:
         output: AudioOutput,
         playback: Playback,
         clock: Clock,
+        *,
+        held: bool = False,
     ) -> None:
+        """`held`: the first sound is made ready, and waits for `release`."""
         self._turn = turn
         self._synthesizer = synthesizer
         self._output = output
@@ -37,7 +41,26 @@ class Speech:
         self._clauses: asyncio.Queue[Clause | None] = asyncio.Queue()
         self._stopped = False
         self._heard_out = False
+        self._released = asyncio.Event()
+        if not held:
+            self._released.set()
         self.text = ""
+        self.written = False
+        """Whether `text` is whole."""
+
+    @property
+    def turn(self) -> int:
+        """The turn whose answer this is."""
+        return self._turn
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing may be heard of it yet."""
+        return not self._released.is_set()
+
+    def release(self) -> None:
+        """Let it be heard."""
+        self._released.set()
 
     def say(self, text: str) -> None:
         """More of the answer's text."""
@@ -47,6 +70,7 @@ class Speech:
 
     def finish(self) -> None:
         """The answer's text is whole."""
+        self.written = True
         for clause in self._chunker.finish():
             self._clauses.put_nowait(clause)
         self._clauses.put_nowait(None)
@@ -56,6 +80,8 @@ class Speech:
         if self._heard_out:
             return self.text
         self._stopped = True
+        if self.held:
+            return ""
         self._output.discard()
         position = self._output.position()
         # What is left in the device's buffer still sounds.
@@ -73,19 +99,28 @@ class Speech:
     async def _speak(self) -> bool:
         """Synthesize clause after clause; returns whether there was any sound."""
         sounded = False
-        while True:
-            with self._clock.working():
-                clause = await self._clauses.get()
-                if clause is None:
-                    self._playback.finish(self._turn)
+        while (clause := await self._next_clause()) is not None:
+            sounds = aiter(self._synthesizer.synthesize(clause.text))
+            while (sound := await self._next_sound(sounds)) is not None:
+                await self._released.wait()
+                if self._stopped:
                     return sounded
-                async for sound in self._synthesizer.synthesize(clause.text):
-                    if self._stopped:
-                        return sounded
-                    index = self._output.write(sound.samples)
-                    self._playback.queued(self._turn, clause, sound, index)
-                    sounded = True
+                index = self._output.write(sound.samples)
+                self._playback.queued(self._turn, clause, sound, index)
+                sounded = True
             await self._wait_for_need()
+        await self._released.wait()
+        self._playback.finish(self._turn)
+        return sounded
+
+    async def _next_clause(self) -> Clause | None:
+        """A virtual clock waits for it, unless the answer itself waits for the clock."""
+        with nullcontext() if self.held else self._clock.working():
+            return await self._clauses.get()
+
+    async def _next_sound(self, sounds: AsyncIterator[Sound]) -> Sound | None:
+        with self._clock.working():
+            return await anext(sounds, None)
 
     async def _wait_for_need(self) -> None:
         position = self._output.position()

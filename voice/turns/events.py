@@ -135,6 +135,28 @@ class LikelyEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class GoOn:
+    """Utterance `turn` goes on, or with other words, after its likely end."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The words of utterance `turn` so far that are final, while it goes on."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Utterance `turn` was none, or its words are lost."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
 class CloseUtterance:
     """Utterance `turn` is over; the next speech begins a new one."""
 
@@ -187,6 +209,9 @@ Action = (
     | Transcribe
     | JudgeEnd
     | LikelyEnd
+    | GoOn
+    | Commit
+    | Discard
     | CloseUtterance
     | Answer
     | Announce

@@ -28,6 +28,7 @@ import enum
 from collections import deque
 
 from voice.listen.gate import SpeechConfirmed, SpeechPaused, SpeechResumed, SpeechStarted
+from voice.listen.labels import words_of
 from voice.turns.endpoint import silence_seconds, sounds_finished
 from voice.turns.events import (
     Action,
@@ -37,9 +38,12 @@ from voice.turns.events import (
     AnswerEnded,
     AnswerHeard,
     CloseUtterance,
+    Commit,
     CompleteTurn,
+    Discard,
     EndJudged,
     Event,
+    GoOn,
     InputEnded,
     Interrupt,
     JudgeEnd,
@@ -137,9 +141,7 @@ class TurnMachine:
             case SpeechPaused():
                 return self._pause(event, now)
             case SpeechResumed():
-                if self._utterance is not None:
-                    self._utterance.resume()
-                return []
+                return self._resume()
             case EndJudged():
                 return self._take_judgement(event, now)
             case WordsTranscribed():
@@ -195,6 +197,18 @@ class TurnMachine:
             actions.append(JudgeEnd(utterance.turn, event.sample))
         return actions + self._note_likely_end(utterance, now)
 
+    def _resume(self) -> list[Action]:
+        if (utterance := self._utterance) is None:
+            return []
+        utterance.resume()
+        return self._take_back_likely_end(utterance)
+
+    def _take_back_likely_end(self, utterance: Utterance) -> list[Action]:
+        if not utterance.likely_end:
+            return []
+        utterance.likely_end = False
+        return [GoOn(utterance.turn)]
+
     def _silence_seconds(self, utterance: Utterance) -> float:
         speaks = self._agent is not AgentState.IDLE
         return silence_seconds(utterance.evidence(agent_speaks=speaks), self._options)
@@ -247,8 +261,12 @@ class TurnMachine:
         current = self._utterance
         for utterance in (*self._awaiting_words, *([current] if current else [])):
             if utterance.turn == event.turn and event.end >= utterance.text_end:
+                if words_of(event.text) != words_of(utterance.text):
+                    actions += self._take_back_likely_end(utterance)
                 utterance.take_words(event.text, event.end, self._language)
                 actions += self._commit(utterance, event.committed_text, now)
+                if utterance is current and utterance.committed and not utterance.paused:
+                    actions.append(Commit(utterance.turn, utterance.committed))
         if current is not None and current.turn == event.turn:
             actions.append(Mark("transcript.partial", event.turn, now, {"text": event.text}))
             if current.tells_to_stop:
@@ -298,6 +316,7 @@ class TurnMachine:
     def _lose(self, utterance: Utterance, reason: str, now: float) -> list[Action]:
         return [
             Mark("turn.discarded", utterance.turn, now, {"reason": reason}),
+            Discard(utterance.turn),
             *self._announce(),
         ]
 

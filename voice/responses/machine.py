@@ -1,0 +1,493 @@
+"""The agent's side of a conversation.
+
+Theory. What was said is a tree (`conversation`), and whatever is under way is a branch of it:
+
+    draft     words of an utterance that goes on, sent ahead to be read
+    eager     an answer begun at a likely end; it is adopted or dropped when the user has finished
+    answer    the answer that was asked for, over its rounds of tool calls, until it was heard
+    parked    an answer that was interrupted before its first word and runs on for a moment: the
+              words that interrupted it may steer it
+
+Facts change what is under way; then `_advance` sends what can be sent. A request is always made
+from the tree, for whatever connection there is, and continues from the nearest ancestor that the
+server has (`uplink`). So a lost connection, a forgotten response or a rotation needs nothing but
+the next request: it just finds fewer ancestors. An abandoned response is told to stop and is not
+waited for. No tool runs twice: a call runs when its response is complete, and that happens once.
+
+    answer    waiting ──sent──▶ running ──complete──▶ written ──heard──▶ settled
+                 ▲                 │ └──calls──▶ tools ──last output──▶ waiting
+                 └────cured────────┘
+
+The machine has no clock: `now` (seconds) is an argument, and `deadline` tells when `timeout`
+wants a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from math import inf
+
+from voice.responses.answer import Answer
+from voice.responses.conversation import Conversation, Node
+from voice.responses.draft import Draft
+from voice.responses.eager import EagerBudget, same_words
+from voice.responses.events import InputItem, InputMessage, JsonObject
+from voice.responses.links import Links
+from voice.responses.options import AgentOptions
+from voice.responses.recovery import Backoff, Cure
+from voice.responses.requests import Features, Requests
+from voice.responses.signals import (
+    Action,
+    Announced,
+    AnswerAdopted,
+    AnswerBegun,
+    AnswerDropped,
+    AnswerFailed,
+    AnswerWritten,
+    Arrived,
+    Asked,
+    CallTool,
+    Committed,
+    Discarded,
+    Fact,
+    Heard,
+    Interrupted,
+    ItemsSettled,
+    LikelyEnded,
+    Lost,
+    Noted,
+    Opened,
+    OpenFailed,
+    StopTools,
+    TextReceived,
+    ToolReturned,
+    WentOn,
+)
+from voice.responses.uplink import Broke, Ended, Outcome, Read, Steered, Uplink, Wrote
+
+MOST_ATTEMPTS = 5
+"""Of one request; with the back-off that is about as long as anybody waits for an answer."""
+
+
+class AgentMachine:
+    """Facts in, actions out."""
+
+    def __init__(
+        self,
+        model: str,
+        options: AgentOptions,
+        features: Features,
+        tools: Callable[[], list[JsonObject]],
+        random: Callable[[], float],
+        items: Sequence[InputItem] = (),
+    ) -> None:
+        """`items` of an earlier conversation go on; `random` gives numbers from 0 to 1."""
+        self._options = options
+        self._features = features
+        self._conversation = Conversation(items)
+        self._shorten()
+        requests = Requests(model, options, features, tools)
+        links = Links(Backoff(random), options.rotate_minutes * 60)
+        self._uplink = Uplink(options, requests, links)
+        self._backoff = Backoff(random)
+        self._budget = EagerBudget(options.eager_budget_tokens)
+        self._draft: Draft | None = None
+        self._answer: Answer | None = None
+        self._eager: Answer | None = None
+        self._parked: Answer | None = None
+
+    # ── what others ask of it ────────────────────────────────────────────────────────────
+
+    @property
+    def items(self) -> list[InputItem]:
+        """What was said and heard, so far as it is still remembered."""
+        return self._conversation.settled.since(None)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something of the server or of a tool is waited for."""
+        return any(answer.at_work for answer in self._answers()) or self._uplink.busy
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a connection, and its server has read what there was to read."""
+        return self._uplink.primed
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is said, answered or being heard."""
+        return not (self._answer or self._eager or self._parked or self._draft)
+
+    # ── the contract ─────────────────────────────────────────────────────────────────────
+
+    def receive(self, fact: Fact, now: float) -> list[Action]:
+        """Act on what happened."""
+        if isinstance(fact, Opened | OpenFailed | Lost | Arrived):
+            actions = self._perform(self._uplink.receive(fact, now), now)
+        else:
+            actions = self._act(fact, now)
+        return actions + self._advance(now)
+
+    def timeout(self, now: float) -> list[Action]:
+        """Act on what is due at `now`."""
+        actions = self._perform(self._uplink.timeout(now), now)
+        answer = self._answer
+        if answer and answer.waiting and now >= self._patience_ends(answer):
+            actions += self._fail(answer, self._uplink.lost_reason or "the server is not there")
+        return actions + self._advance(now)
+
+    def deadline(self) -> float | None:
+        """When `timeout` wants to be called."""
+        times = [at for at in (self._uplink.deadline(),) if at is not None]
+        for answer in self._answers():
+            if answer.waiting:
+                times.append(self._patience_ends(answer))
+                if self._uplink.connected:
+                    times.append(max(answer.not_before, self._uplink.not_before))
+        return min((at for at in times if at < inf), default=None)
+
+    def _answers(self) -> Iterable[Answer]:
+        return (answer for answer in (self._answer, self._eager) if answer is not None)
+
+    # ── the conversation ─────────────────────────────────────────────────────────────────
+
+    def _act(self, fact: Fact, now: float) -> list[Action]:  # noqa: PLR0911
+        match fact:
+            case Committed(turn, text):
+                return self._commit(turn, text)
+            case LikelyEnded(turn, text):
+                return self._begin_early(turn, text, now)
+            case WentOn(turn):
+                return self._drop_eager(turn)
+            case Discarded(turn):
+                if self._draft and self._draft.turn == turn:
+                    self._drop_draft()
+                return [*self._drop_eager(turn), *self._drop_parked()]
+            case Asked(turn, text):
+                return self._ask(turn, text, now)
+            case Announced(turn, text):
+                return self._announce(turn, text, now)
+            case Heard(turn):
+                return self._settle(turn, None)
+            case Interrupted(turn, text):
+                return self._settle(turn, text)
+            case ToolReturned(turn, call_id, output):
+                if self._answer and self._answer.turn == turn:
+                    self._answer.return_output(call_id, output)
+        return []
+
+    def _commit(self, turn: int, text: str) -> list[Action]:
+        settled = self._conversation.settled
+        draft = self._draft
+        if draft is None or (draft.turn, draft.base) != (turn, settled):
+            draft = self._draft = Draft(turn, settled, settled)
+        draft.committed = text
+        return []
+
+    def _ask(self, turn: int, text: str, now: float) -> list[Action]:
+        assert self._answer is None, "the answer before has neither been heard nor interrupted"
+        if (eager := self._eager) and eager.turn == turn and same_words(eager.said, text):
+            self._drop_draft()
+            return self._adopt(eager, now)
+        actions = self._drop_eager()
+        tip = self._asking(turn, text)
+        self._drop_draft()
+        if self._parked and self._can_steer(self._parked):
+            return [*actions, *self._steer(self._parked, turn, text, now)]
+        self._answer = Answer(turn, text, tip, now, asked=True)
+        return [*actions, *self._drop_parked(), AnswerBegun(turn, False)]
+
+    def _asking(self, turn: int, text: str) -> Node:
+        draft, settled = self._draft, self._conversation.settled
+        if draft and (draft.turn, draft.base) == (turn, settled):
+            return draft.asking(text)
+        return settled.child([InputMessage(role="user", content=text)])
+
+    def _announce(self, turn: int, text: str, now: float) -> list[Action]:
+        assert self._answer is None, "the answer before has neither been heard nor interrupted"
+        said = InputMessage(role="assistant", content=text)
+        tip = self._conversation.settled.child([said])
+        self._answer = Answer(turn, "", tip, now, asked=True, waiting=False, written=True)
+        begun = [*self._drop_parked(), AnswerBegun(turn, False)]
+        return [*begun, TextReceived(turn, text), AnswerWritten(turn)]
+
+    def _settle(self, turn: int, heard: str | None) -> list[Action]:
+        """The answer is over: all of it was heard (None), or so much."""
+        answer = self._answer
+        if answer is None or answer.turn != turn:
+            return []
+        self._answer = None
+        before, said = self._conversation.settled, answer.said_tip()
+        tip = said if heard is None else self._conversation.heard(said, heard)
+        actions = self._let_go(answer, steerable=tip is said)
+        settled = self._conversation.settle(tip)
+        self._uplink.rename(tip, settled)
+        if draft := self._draft:  # begun on what was settled then
+            self._draft = Draft(draft.turn, settled, settled, draft.committed)
+        return [*actions, ItemsSettled(turn, settled.since(before)), *self._shorten()]
+
+    def _let_go(self, answer: Answer, *, steerable: bool) -> list[Action]:
+        """End what the answer still does; what answers just what was heard may be steered yet."""
+        actions: list[Action] = [StopTools(answer.turn)] if answer.calls else []
+        if answer.exchange is None:
+            return actions
+        if steerable and self._can_steer(answer):
+            self._parked = answer
+            return actions
+        return [*actions, *self._uplink.abandon(answer.exchange)]
+
+    def _shorten(self) -> list[Action]:
+        """Begin a new chain with the last turns, where the conversation has grown too long."""
+        most_tokens = self._options.context_tokens
+        if self._features.compaction:
+            most_tokens *= 2  # the server makes it short; this is for one that does not
+        if not most_tokens or not self._conversation.shorten(most_tokens):
+            return []
+        return [Noted("conversation.shortened", 0, {"tokens": self._conversation.settled.tokens})]
+
+    # ── words ahead, and answers ahead ───────────────────────────────────────────────────
+
+    def _begin_early(self, turn: int, text: str, now: float) -> list[Action]:
+        actions = self._drop_eager()
+        if not self._options.eager or self._budget.spent or not self._uplink.roomy:
+            return actions
+        if self._answer or self._parked:
+            return actions
+        self._budget.begun += 1
+        self._eager = Answer(turn, text, self._asking(turn, text), now, asked=False)
+        return [*actions, Noted("eager.begun", turn, {"text": text}), AnswerBegun(turn, True)]
+
+    def _adopt(self, eager: Answer, now: float) -> list[Action]:
+        self._answer, self._eager = eager, None
+        fields = {"seconds": round(now - eager.since, 3), "tokens": eager.tokens}
+        eager.asked, eager.since = True, now
+        calls = [CallTool(eager.turn, call) for call in eager.calls]
+        return [Noted("eager.adopted", eager.turn, fields), AnswerAdopted(eager.turn), *calls]
+
+    def _drop_eager(self, turn: int = 0) -> list[Action]:
+        """Throw an early answer away: that of `turn`, or any."""
+        eager = self._eager
+        if eager is None or turn not in (0, eager.turn):
+            return []
+        self._eager = None
+        self._budget.discard(eager.tokens)
+        fields = {
+            "tokens": eager.tokens,
+            "discarded_tokens": self._budget.discarded_tokens,
+            "discard_rate": round(self._budget.discard_rate, 3),
+        }
+        note = Noted("eager.discarded", eager.turn, fields)
+        actions: list[Action] = [note, AnswerDropped(eager.turn)]
+        return actions + (self._uplink.abandon(eager.exchange) if eager.exchange else [])
+
+    def _drop_draft(self) -> None:
+        """The words were asked with, or are thrown away; what is being read is not waited for."""
+        draft, self._draft = self._draft, None
+        if draft and draft.exchange and not draft.exchange.response_id:
+            draft.exchange.abandoned = True
+
+    def _drop_parked(self) -> list[Action]:
+        parked, self._parked = self._parked, None
+        return self._uplink.abandon(parked.exchange) if parked and parked.exchange else []
+
+    # ── steering ─────────────────────────────────────────────────────────────────────────
+
+    def _can_steer(self, answer: Answer) -> bool:
+        """Only what has said nothing yet: else the server would remember words nobody heard."""
+        exchange = answer.exchange
+        if exchange is None or not self._features.steering or self._features.compaction:
+            return False
+        silent = not (exchange.text or exchange.output or answer.kept)
+        return silent and exchange.started and bool(exchange.response_id) and not answer.steered
+
+    def _steer(self, answer: Answer, turn: int, text: str, now: float) -> list[Action]:
+        assert answer.exchange is not None
+        self._parked, self._answer = None, answer
+        words = InputMessage(role="user", content=text)
+        answer.turn = answer.exchange.turn = turn
+        answer.said, answer.since = text, now
+        answer.steered = self._conversation.settled.child([words])
+        note = Noted("steer.sent", turn, {"lane": answer.exchange.lane})
+        return [AnswerBegun(turn, False), note, *self._uplink.steer(answer.exchange, words)]
+
+    def _take_steering(self, answer: Answer, event: Steered) -> list[Action]:
+        if answer.steered is None:
+            return []
+        if event.accepted:
+            return [Noted("steer.accepted", answer.turn)]
+        return self._ask_anew(answer, event.reason)
+
+    def _end_steered(self, answer: Answer, ended: Ended) -> list[Action]:
+        """The steered response ended; the server goes on by itself, if the words came in time."""
+        assert answer.steered is not None
+        successor = ended.successor
+        if successor is None:
+            return self._ask_anew(answer, "the response had ended")
+        if ended.text:
+            actions = self._uplink.abandon(successor)
+            return [*actions, *self._ask_anew(answer, "the response had gone on")]
+        successor.node = answer.tip = answer.steered
+        answer.steered, answer.exchange = None, successor
+        return []
+
+    def _ask_anew(self, answer: Answer, reason: str) -> list[Action]:
+        """The words could not be put into the response: ask with them from the settled node."""
+        assert answer.steered is not None
+        abandoned = self._uplink.abandon(answer.exchange) if answer.exchange else []
+        answer.tip, answer.steered, answer.exchange = answer.steered, None, None
+        answer.retry(0.0)
+        return [Noted("steer.failed", answer.turn, {"reason": reason}), *abandoned]
+
+    # ── what becomes of requests ─────────────────────────────────────────────────────────
+
+    def _perform(self, happened: Sequence[Action | Outcome], now: float) -> list[Action]:
+        actions: list[Action] = []
+        for one in happened:
+            match one:
+                case Wrote():
+                    actions += self._take_text(one)
+                case Read():
+                    self._end_draft(one.exchange, read=True)
+                case Ended():
+                    actions += self._end(one)
+                case Broke():
+                    actions += self._break(one, now)
+                case Steered():
+                    answer = self._answer_of(one)
+                    actions += self._take_steering(answer, one) if answer else []
+                case _:
+                    actions.append(one)
+        return actions
+
+    def _answer_of(self, outcome: Wrote | Ended | Broke | Steered) -> Answer | None:
+        answers = self._answers()
+        return next((answer for answer in answers if answer.exchange is outcome.exchange), None)
+
+    def _is_parked(self, outcome: Wrote | Ended | Broke) -> bool:
+        return self._parked is not None and self._parked.exchange is outcome.exchange
+
+    def _take_text(self, wrote: Wrote) -> list[Action]:
+        if self._is_parked(wrote):
+            return self._drop_parked()
+        answer = self._answer_of(wrote)
+        if answer is None or answer.steered is not None:
+            return []
+        received = TextReceived(answer.turn, answer.take(wrote.text))
+        if answer.characters <= self._options.longest_answer_characters:
+            return [received]
+        actions = self._uplink.abandon(wrote.exchange)
+        answer.give_up()
+        note = Noted("answer.cut", answer.turn, {"characters": answer.characters})
+        return [received, *actions, note, AnswerWritten(answer.turn)]
+
+    def _end(self, ended: Ended) -> list[Action]:
+        if self._is_parked(ended):
+            self._parked = None
+        answer = self._answer_of(ended)
+        if answer is None:
+            return []
+        if answer.steered is not None:
+            return self._end_steered(answer, ended)
+        actions: list[Action] = []
+        if ended.text and not ended.exchange.text:  # a server without deltas
+            actions.append(TextReceived(answer.turn, answer.take(ended.text)))
+        answer.reach(ended.node, ended.text, ended.calls)
+        self._backoff.reset()
+        if not answer.calls:
+            return [*actions, AnswerWritten(answer.turn)]
+        if answer.rounds > self._options.most_tool_rounds:
+            reason = f"the model called tools {answer.rounds} times and came to no end"
+            return [*actions, *self._fail(answer, reason)]
+        if answer.asked:  # a tool acts, so it waits until the answer is wanted
+            actions += [CallTool(answer.turn, call) for call in answer.calls]
+        return actions
+
+    def _break(self, broke: Broke, now: float) -> list[Action]:
+        """There is no result: what waited for it tries again, or fails."""
+        self._end_draft(broke.exchange, read=False)
+        if self._is_parked(broke):
+            self._parked = None
+        answer = self._answer_of(broke)
+        if answer is None:
+            return []
+        if answer is self._eager:
+            return self._drop_eager()
+        if answer.steered is not None:
+            answer.tip, answer.steered = answer.steered, None
+        return self._try_again(answer, broke, now)
+
+    def _end_draft(self, exchange: object, *, read: bool) -> None:
+        if self._draft and self._draft.exchange and self._draft.exchange is exchange:
+            self._draft.ended(self._draft.exchange, read=read)
+
+    def _try_again(self, answer: Answer, broke: Broke, now: float) -> list[Action]:
+        answer.attempts += 1
+        shortened = broke.cure is Cure.SHORTEN and self._halve(answer)
+        hopeless = broke.cure is Cure.NONE or (broke.cure is Cure.SHORTEN and not shortened)
+        if hopeless or answer.attempts >= MOST_ATTEMPTS:
+            return self._fail(answer, f"the server failed: {broke.reason}")
+        at = max(now, self._uplink.not_before)
+        if broke.cure is Cure.WAIT and at == now:
+            at += self._backoff.next_seconds()
+        if at > self._patience_ends(answer):
+            reason = f"the server wants {at - now:.0f} s of peace: {broke.reason}"
+            return self._fail(answer, reason)
+        answer.retry(at)
+        fields = {"reason": broke.reason, "after_seconds": round(at - now, 3)}
+        return [Noted("request.retried", answer.turn, fields)]
+
+    def _halve(self, answer: Answer) -> bool:
+        """Leave the older half of the conversation out of a request that was too long."""
+        before = self._conversation.settled
+        branch = answer.tip.since(before)
+        if not self._conversation.shorten(max(1, before.tokens // 2)):
+            return False
+        answer.tip = self._conversation.settled.child(branch)
+        return True
+
+    def _fail(self, answer: Answer, reason: str) -> list[Action]:
+        abandoned = self._uplink.abandon(answer.exchange) if answer.exchange else []
+        answer.give_up()
+        return [*abandoned, AnswerFailed(answer.turn, reason)]
+
+    def _patience_ends(self, answer: Answer) -> float:
+        """Until when an answer may wait to be sent; for the first connection for ever."""
+        if not answer.asked or not (self._uplink.connected or self._uplink.lost_reason):
+            return inf
+        return max(answer.since, self._uplink.lost_at) + self._options.patience_seconds
+
+    # ── what can be sent ─────────────────────────────────────────────────────────────────
+
+    def _advance(self, now: float) -> list[Action]:
+        settled = self._conversation.settled
+        actions = self._uplink.turn_over(settled, now, idle=self.idle)
+        if not self._uplink.connected or now < self._uplink.not_before:
+            return actions
+        for answer in self._answers():
+            if answer.waiting and now >= answer.not_before:
+                node = answer.request_node()
+                exchange, sent = self._uplink.send("answer", answer.turn, node, self._kept(), now)
+                answer.send(exchange)
+                actions += sent
+        return actions + self._feed(now)
+
+    def _feed(self, now: float) -> list[Action]:
+        """Send words ahead, while nothing else goes on."""
+        draft = self._draft
+        if draft is None or self._answer or self._eager or self._parked or not self._uplink.feeds:
+            return []
+        words = draft.due(self._options.input_words) if self._options.input == "stream" else ""
+        if not words:
+            return []
+        node = draft.node.child([InputMessage(role="user", content=words)])
+        exchange, actions = self._uplink.send("draft", draft.turn, node, self._kept(), now)
+        draft.sent(exchange, words)
+        return actions
+
+    def _kept(self) -> list[Node]:
+        """What may still be forked from, and so must stay on the server."""
+        settled = self._conversation.settled
+        if self._draft is None or self._answer:
+            return [settled]
+        # While an answer is begun early, the words may go on: the draft is forked from, not lost.
+        return [settled, self._draft.node] if self._eager else [settled]

@@ -1,0 +1,465 @@
+"""The way to the server: requests for nodes of the conversation, and what becomes of them.
+
+It knows connections, lanes and limits, and nothing of turns: an exchange is asked for, and ends
+once, as `Ended` or as `Broke`. What the server keeps of it is remembered here (`lanes`), so that
+the next request sends only what is new, and a connection that is opened is let read what there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from voice.responses.conversation import Node, input_items
+from voice.responses.events import (
+    Completed,
+    Created,
+    ErrorBody,
+    FunctionCall,
+    Incomplete,
+    InProgress,
+    InputItem,
+    InputMessage,
+    OutputItem,
+    OutputItemDone,
+    OutputMessage,
+    OutputText,
+    OutputTextDelta,
+    ResponseCancel,
+    ResponseSteer,
+    ServerEvent,
+    SteerAccepted,
+    SteerFailed,
+    output_items,
+)
+from voice.responses.lanes import Exchange, Head, Purpose
+from voice.responses.links import Link, Links
+from voice.responses.options import AgentOptions
+from voice.responses.recovery import Cure, cure, failure, retry_after_seconds
+from voice.responses.requests import Requests
+from voice.responses.signals import (
+    Action,
+    Arrived,
+    CloseLink,
+    Lost,
+    Noted,
+    Opened,
+    OpenFailed,
+    Send,
+)
+
+MOST_IN_FLIGHT = 12
+"""Responses that may run before nothing is begun that nobody asked for: a connection allows 16."""
+
+PRIME_SECONDS = 10.0
+"""A server that has not answered `generate: false` by then does not understand it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """More of the response's text."""
+
+    exchange: Exchange
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The response is complete: the conversation reached `node`, and these tools are called."""
+
+    exchange: Exchange
+    node: Node
+    calls: list[FunctionCall]
+    text: str
+    successor: Exchange | None
+    """What follows by itself on the steered response; its node is not known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Input that was sent ahead has been read."""
+
+    exchange: Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """There is no result, and `cure` would help."""
+
+    exchange: Exchange
+    reason: str
+    cure: Cure
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """The server took the words that were put into the response, or refused them."""
+
+    exchange: Exchange
+    accepted: bool
+    reason: str = ""
+
+
+Outcome = Wrote | Ended | Read | Broke | Steered
+Event = Opened | OpenFailed | Lost | Arrived
+
+
+class Uplink:
+    """Sends requests over whatever connection there is."""
+
+    def __init__(self, options: AgentOptions, requests: Requests, links: Links) -> None:
+        self._options = options
+        self._requests = requests
+        self._links = links
+        self._stored: Head | None = None
+        self._ahead = requests.features.ahead and options.input != "off"
+        self.not_before = 0.0
+        """The server wants no request earlier (seconds)."""
+
+        self.lost_reason = ""
+        """Why there is no connection; "" also before the first one."""
+
+    # ── what there is ────────────────────────────────────────────────────────────────────
+
+    @property
+    def links(self) -> list[Link]:
+        """The connections in use; requests go to the first."""
+        return [link for link in (self._links.active, self._links.successor) if link]
+
+    @property
+    def connected(self) -> bool:
+        """Whether requests can be sent."""
+        return self._links.active is not None
+
+    @property
+    def lost_at(self) -> float:
+        """Since when there has been no connection; 0 where there is one."""
+        return self._links.lost_at or 0.0
+
+    @property
+    def primed(self) -> bool:
+        """Whether the server has read what there was when the connection was opened."""
+        return self._links.active is not None and self._links.active.primed
+
+    @property
+    def roomy(self) -> bool:
+        """Whether a request that nobody waits for may be sent."""
+        link = self._links.active
+        return link is not None and len(link.lanes.running) < MOST_IN_FLIGHT
+
+    @property
+    def feeds(self) -> bool:
+        """Whether the server reads words ahead."""
+        return self.roomy and self.primed and self.links[0].feeds
+
+    @property
+    def busy(self) -> bool:
+        """Whether the server owes anything that is waited for."""
+        return any(not e.abandoned for link in self.links for e in link.lanes.running)
+
+    # ── requests ─────────────────────────────────────────────────────────────────────────
+
+    def send(
+        self, purpose: Purpose, turn: int, node: Node, keep: Sequence[Node], now: float
+    ) -> tuple[Exchange, list[Action]]:
+        """Ask for the response to `node`, while the nodes in `keep` stay where they are."""
+        link = self._links.active
+        assert link is not None, "there is no connection"
+        return self._send(link, Exchange(purpose, turn, node, now=now), keep)
+
+    def _send(
+        self, link: Link, exchange: Exchange, keep: Sequence[Node]
+    ) -> tuple[Exchange, list[Action]]:
+        parent = link.lanes.nearest(exchange.node) if link.chains else None
+        exchange.lane = link.lanes.choose(parent, keep)
+        exchange.parent = parent or self._stored_parent(exchange.node)
+        request = self._requests.make(exchange)
+        link.lanes.send(exchange)
+        fields = {
+            "lane": exchange.lane,
+            "items": len(request.input),
+            "characters": _characters(request.input),
+            "chained": exchange.parent is not None,
+        }
+        if exchange.purpose == "answer":
+            note = Noted("request.sent", exchange.turn, fields)
+        else:
+            note = Noted("input.sent", exchange.turn, {"purpose": exchange.purpose, **fields})
+        return exchange, [note, Send(link.number, request)]
+
+    def _stored_parent(self, node: Node) -> Head | None:
+        """With `store: true` the server has the last response on any connection."""
+        found: Node | None = node
+        while found is not None and self._stored:
+            if found is self._stored.node:
+                return self._stored
+            found = found.parent
+        return None
+
+    def abandon(self, exchange: Exchange) -> list[Action]:
+        """Nobody waits for it any more. The cancel is a courtesy, and needs the response's id."""
+        exchange.abandoned = True
+        link = self._link_of(exchange)
+        if link is None or not link.cancels or not exchange.response_id:
+            return []
+        return [Send(link.number, ResponseCancel(response_id=exchange.response_id))]
+
+    def steer(self, exchange: Exchange, words: InputMessage) -> list[Action]:
+        """Put the user's words into a response that runs."""
+        link = self._link_of(exchange)
+        if link is None:
+            return []
+        steer = ResponseSteer(previous_response_id=exchange.response_id, input=[words])
+        return [Send(link.number, steer)]
+
+    def rename(self, old: Node, new: Node) -> None:
+        """Both nodes are the same conversation; from now on it is called `new`."""
+        for link in self.links:
+            link.lanes.rename(old, new)
+        if self._stored and self._stored.node is old:
+            self._stored = Head(new, self._stored.response_id, "")
+
+    def _link_of(self, exchange: Exchange) -> Link | None:
+        return next((link for link in self.links if exchange in link.lanes.running), None)
+
+    # ── what happens ─────────────────────────────────────────────────────────────────────
+
+    def receive(self, event: Event, now: float) -> list[Action | Outcome]:
+        """Act on what happened to the connections."""
+        match event:
+            case Opened():
+                return self._open(event, now)
+            case OpenFailed(number, reason):
+                self.lost_reason = reason
+                self._links.failed(number, now)
+                return []
+            case Lost(number, reason):
+                link = self._links.get(number)
+                return self._lose(link, reason, now) if link else []
+            case Arrived(number, arrived):
+                link = self._links.get(number)
+                return self._arrive(link, arrived, now) if link else []
+
+    def timeout(self, now: float) -> list[Action | Outcome]:
+        """Give up what has sent nothing for too long."""
+        actions: list[Action | Outcome] = []
+        for link in self.links:
+            stalled = next((e for e in link.lanes.running if now >= self._stalls_at(e)), None)
+            actions += self._stall(link, stalled, now) if stalled else []
+        return actions
+
+    def deadline(self) -> float | None:
+        """When `timeout` or `turn_over` wants to be called."""
+        times = [self._stalls_at(e) for link in self.links for e in link.lanes.running]
+        if (opens_at := self._links.deadline()) is not None:
+            times.append(opens_at)
+        return min(times, default=None)
+
+    def turn_over(self, settled: Node, now: float, *, idle: bool) -> list[Action]:
+        """Open and replace connections, and let a new one read the conversation."""
+        actions: list[Action] = []
+        for action in self._links.turn_over(now, idle=idle):
+            if isinstance(action, CloseLink):
+                actions.append(Noted("connection.rotated"))
+            actions.append(action)
+        for link in self.links:
+            if link.primed or link.lanes.running:
+                continue
+            if idle or link is not self._links.active:
+                actions += self._send(link, Exchange("prime", 0, settled, now=now), [])[1]
+            else:
+                link.primed = True  # the request that is due brings everything along
+        return actions
+
+    def _open(self, opened: Opened, now: float) -> list[Action | Outcome]:
+        lost_at = self._links.lost_at
+        chains = opened.remembers and self._requests.features.chaining
+        feeds = self._ahead and chains
+        cancels = self._requests.features.cancel or not opened.remembers  # HTTP: it just closes
+        link = self._links.opened(Link(opened.link, now, chains, feeds, cancels))
+        if link is None:
+            return [CloseLink(opened.link)]
+        if not self.lost_reason or lost_at is None:
+            return []
+        self.lost_reason = ""
+        return [Noted("connection.recovered", 0, {"seconds": round(now - lost_at, 3)})]
+
+    def _lose(self, link: Link, reason: str, now: float) -> list[Action | Outcome]:
+        actions: list[Action | Outcome] = []
+        if link is self._links.active:
+            actions.append(Noted("connection.lost", 0, {"reason": reason}))
+        self._links.lost(link, now)
+        if not self.connected:
+            self.lost_reason = reason
+        elif actions:
+            actions.append(Noted("connection.recovered", 0, {"seconds": 0.0}))
+        return actions + [Broke(e, reason, Cure.RECONNECT) for e in link.lanes.running]
+
+    def _stalls_at(self, exchange: Exchange) -> float:
+        seconds = self._options.stall_seconds
+        if exchange.purpose == "prime" and not exchange.started:
+            seconds = min(seconds, PRIME_SECONDS)
+        return exchange.now + seconds
+
+    def _stall(self, link: Link, exchange: Exchange, now: float) -> list[Action | Outcome]:
+        if exchange.purpose == "prime" and not exchange.started:
+            link.lanes.end(exchange)
+            return self._stop_feeding(link, "the server does not answer to `generate: false`")
+        if exchange.abandoned:
+            exchange.now = now
+            link.worn = True  # that lane will hardly ever be free again
+            return []
+        reason = f"the server sent nothing for {now - exchange.now:.0f} s"
+        return [CloseLink(link.number), *self._lose(link, reason, now)]
+
+    def _arrive(  # noqa: PLR0911
+        self, link: Link, event: ServerEvent, now: float
+    ) -> list[Action | Outcome]:
+        exchange = link.lanes.owner(event)
+        if exchange is None:
+            return self._hear_of_link(link, event, now)
+        exchange.now = now
+        match event:
+            case OutputTextDelta():
+                exchange.text += event.delta
+                return [Wrote(exchange, event.delta)] if event.delta else []
+            case Created():
+                exchange.response_id, exchange.started = event.response.id, True
+                return [*self.abandon(exchange)] if exchange.abandoned else []
+            case InProgress():
+                exchange.started = True
+            case OutputItemDone():
+                exchange.output += output_items([event.item])
+            case Completed() | Incomplete():
+                return self._complete(link, exchange, event)
+            case SteerAccepted():
+                exchange.steered = True
+                return [Steered(exchange, True)]
+            case SteerFailed():
+                return [Steered(exchange, False, event.error.code or event.error.message)]
+            case _ if found := failure(event):
+                link.lanes.end(exchange)
+                return self._refuse(link, exchange, event, *found, now)
+        return []
+
+    def _hear_of_link(self, link: Link, event: ServerEvent, now: float) -> list[Action | Outcome]:
+        """An error that answers no request: a limit of the connection, or nothing of ours."""
+        if not (found := failure(event)):
+            return []
+        note = Noted("server.reported", 0, {"reason": found[0].message})
+        return [note, *self._leave(link, *found, now)]
+
+    def _leave(
+        self, link: Link, error: ErrorBody, status: int | None, now: float
+    ) -> list[Action | Outcome]:
+        """Leave a connection that has reached one of its limits."""
+        if cure(error, status) is not Cure.RECONNECT:
+            return []
+        return [CloseLink(link.number), *self._lose(link, error.message, now)]
+
+    def _complete(
+        self, link: Link, exchange: Exchange, event: Completed | Incomplete
+    ) -> list[Action | Outcome]:
+        response = event.response
+        output = output_items(response.output) or exchange.output or _message(exchange.text)
+        output = _without_repeated_calls(output)
+        exchange.output = output
+        if exchange.purpose != "answer":
+            return self._end_read(link, exchange, event)
+        self._links.proved()
+        tokens = response.usage.total_tokens if response.usage else 0
+        node = exchange.node.child(input_items(output), tokens)
+        wanted = not exchange.abandoned
+        link.lanes.end(exchange, node if wanted and link.chains else None)
+        if wanted and self._options.store and exchange.response_id:
+            self._stored = Head(node, exchange.response_id, "")
+        calls = [item for item in output if isinstance(item, FunctionCall)]
+        successor = _successor(exchange) if exchange.steered and not calls else None
+        if successor:
+            link.lanes.send(successor)
+        return [Ended(exchange, node, calls, _text(output), successor)]
+
+    def _end_read(
+        self, link: Link, exchange: Exchange, event: Completed | Incomplete
+    ) -> list[Action | Outcome]:
+        link.primed = True
+        self._links.proved()
+        if exchange.output:
+            link.lanes.end(exchange)
+            return self._stop_feeding(link, "the server answers what it is only to read")
+        link.lanes.end(exchange, exchange.node)
+        usage = event.response.usage
+        fields = {
+            "purpose": exchange.purpose,
+            "tokens": usage.input_tokens if usage else None,
+            "new_tokens": usage.input_tokens - usage.input_tokens_details.cached_tokens
+            if usage
+            else None,
+        }
+        return [Noted("input.read", exchange.turn, fields), Read(exchange)]
+
+    def _stop_feeding(self, link: Link, reason: str) -> list[Action | Outcome]:
+        self._ahead = link.feeds = False
+        link.primed = True
+        return [Noted("input.refused", 0, {"reason": reason})]
+
+    def _refuse(
+        self,
+        link: Link,
+        exchange: Exchange,
+        event: ServerEvent,
+        error: ErrorBody,
+        status: int | None,
+        now: float,
+    ) -> list[Action | Outcome]:
+        """The server ended a response with an error, or never began it."""
+        helps = cure(error, status)
+        if exchange.parent and not exchange.started:
+            link.lanes.forget(exchange.parent)  # gone, or evicted by the failed continuation
+            self._stored = None
+        if (seconds := retry_after_seconds(event)) is not None:
+            self.not_before = max(self.not_before, now + seconds)
+        actions: list[Action | Outcome] = []
+        if exchange.purpose == "prime":
+            link.primed = True
+        if exchange.purpose != "answer" and helps is Cure.NONE:
+            actions += self._stop_feeding(link, error.message)
+        reason = error.message or error.code or "no reason given"
+        return [*actions, Broke(exchange, reason, helps), *self._leave(link, error, status, now)]
+
+
+def _successor(exchange: Exchange) -> Exchange:
+    """The response with which the server goes on by itself; after calls it waits instead."""
+    return Exchange(
+        "answer",
+        exchange.turn,
+        exchange.node,
+        exchange.lane,
+        now=exchange.now,
+        abandoned=exchange.abandoned,
+    )
+
+
+def _without_repeated_calls(output: Sequence[OutputItem]) -> list[OutputItem]:
+    """A call that comes twice under one id is one call: it has one output, and acts once."""
+    seen: set[str] = set()
+    kept: list[OutputItem] = []
+    for item in output:
+        if isinstance(item, FunctionCall):
+            if item.call_id in seen:
+                continue
+            seen.add(item.call_id)
+        kept.append(item)
+    return kept
+
+
+def _message(text: str) -> list[OutputItem]:
+    return [OutputMessage(content=[OutputText(text=text)])] if text else []
+
+
+def _text(output: Sequence[OutputItem]) -> str:
+    return "".join(item.text for item in output if isinstance(item, OutputMessage))
+
+
+def _characters(items: Sequence[InputItem]) -> int:
+    return sum(len(item.content) for item in items if isinstance(item, InputMessage))
