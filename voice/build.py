@@ -29,7 +29,7 @@ from voice.responses.machine import AgentMachine
 from voice.responses.options import AgentOptions
 from voice.responses.presets import PRESETS, resolve_agent
 from voice.responses.requests import Features
-from voice.responses.transports import open_transport
+from voice.responses.transports import TransportKind, open_transport
 from voice.session import Parts, Session
 from voice.speak.playback import Playback
 from voice.speak.worker import SynthesisWorker
@@ -146,13 +146,16 @@ def _choose_server(options: Options, clock: Clock, trace: Trace, stack: AsyncExi
         address.set_result(found)
         model = chosen.model if named else "default"
     minutes = min(chosen.rotate_minutes, 0.9 * preset.connection_minutes)
+    kind: TransportKind = chosen.transport
 
     async def connect() -> Transport:
+        nonlocal kind
         there = await asyncio.shield(address)
-        transport, fallback = await open_transport(there, chosen.transport)
+        transport, fallback = await open_transport(there, kind)
         carries = "websocket" if transport.remembers else "http"
         trace.mark("connection.opened", clock.now(), url=there.url, transport=carries)
         if fallback:
+            kind = "http"  # a network that refuses once does so all session
             trace.mark("connection.fallback", clock.now(), reason=fallback)
         return transport
 

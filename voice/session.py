@@ -134,7 +134,7 @@ class Session:
         self._utterance = 0
         self._turn: _Turn | None = None
         self._speech: Speech | None = None
-        self._speaking: asyncio.Task[None] | None = None
+        self._speaking: asyncio.Task[str] | None = None
         self._endings: dict[int, dict[str, Any]] = {}
         self._settled = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
@@ -362,6 +362,8 @@ class Session:
         if self._turn is not None:
             self._turn.eager = True
         speech.release()
+        if self._speaking and self._speaking.done():  # the voice failed before anybody listened
+            self._post(AnswerEnded(speech.turn, self._speaking.result()))
         if speech.written:
             self._trace.mark("answer.written", now, speech.turn, text=speech.text)
 
@@ -370,7 +372,8 @@ class Session:
         if not speech.held:
             self._trace.mark("answer.written", now, speech.turn, text=speech.text)
 
-    async def _speak(self, speech: Speech) -> None:
+    async def _speak(self, speech: Speech) -> str:
+        """Speak until all was heard; returns why it failed, if it did."""
         failure = ""
         try:
             await speech.run(self._report_playback)
@@ -378,6 +381,7 @@ class Session:
             failure = str(errors.exceptions[0])
         if self._turn is not None and self._turn.number == speech.turn:
             self._post(AnswerEnded(speech.turn, self._turn.failure or failure))
+        return failure
 
     def _report_playback(self, event: PlaybackEvent) -> None:
         if isinstance(event, PlaybackStarted):

@@ -252,6 +252,8 @@ class World:
         for link in list(self.links.values()):
             self._serve(link, link.end.timeout(self.now))
         self.perform(self.machine.timeout(self.now))
+        deadline = self.machine.deadline()
+        assert deadline is None or deadline > self.now, "what is due was not done"
 
     def _serve(self, link: Link, actions: list[server.Action]) -> None:
         for action in actions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from voice.listen.worker import TranscriptionWorker
 from voice.responses.agent import Agent
 from voice.responses.events import (
     Completed,
+    Created,
     ErrorBody,
     ErrorEvent,
     FunctionCall,
@@ -38,6 +39,7 @@ from voice.responses.requests import Features
 from voice.session import APOLOGY, Parts, Session
 from voice.speak.fake import WORD_SECONDS, FakeSynthesizer
 from voice.speak.playback import Playback
+from voice.speak.synthesizer import Sound, Synthesizer
 from voice.speak.worker import SynthesisWorker
 from voice.tools.runner import Toolbox
 from voice.tools.timers import Timers
@@ -81,6 +83,7 @@ async def _hold(
     keys: Callable[[Session, float], None] | None = None,
     agent_options: AgentOptions = AgentOptions(),  # noqa: B008 - frozen
     seconds_per_word: float = 0.0,
+    voice: Synthesizer | None = None,
     ahead: bool = False,
 ) -> Held:
     """Speak at the given stretches (seconds), be understood as `words`, and be answered."""
@@ -106,7 +109,7 @@ async def _hold(
         ListenOptions(partial_seconds=0.5),
         clock.now,
     )
-    synthesizer = SynthesisWorker(FakeSynthesizer(RATE))
+    synthesizer = SynthesisWorker(voice or FakeSynthesizer(RATE))
     hears = EndOfTurnWorker(judge) if judge else None
     timers = Timers(clock.now)
     toolbox = Toolbox(timers.tools())
@@ -329,6 +332,61 @@ async def test_an_early_answer_to_half_a_sentence_is_never_heard(tmp_path: Path)
     dropped = held.named("eager.discarded")[0]
     assert dropped.fields["discarded_tokens"] == 1
     assert held.requests[-1]["previous_response_id"] is None
+
+
+async def test_words_go_ahead_while_they_are_spoken(tmp_path: Path) -> None:
+    def reply(request: Request, number: int) -> Iterable[ServerEvent | str]:
+        lane, name = request["stream_id"], f"r{number}"
+        if request.get("generate") is False:
+            return [
+                Created(stream_id=lane, response=Response(id=name)),
+                Completed(stream_id=lane, response=Response(id=name)),
+            ]
+        return text_events(lane, name, ANSWER)
+
+    words = "Turn on all of the lamps in the living room and then in the kitchen."
+    held = await _hold(
+        tmp_path,
+        [(1.0, 6.8)],
+        [words],
+        reply,
+        seconds=16.0,
+        seconds_per_word=0.4,
+        ahead=True,
+    )
+    (turn,) = held.turns()
+    assert turn["user_text"] == words
+    prime, *drafts, asked = held.requests
+    assert prime["input"] == []
+    assert len(drafts) > 1
+    sent = [item["content"] for request in (*drafts, asked) for item in request["input"]]
+    assert "".join(sent) == words, "every word is sent once"
+    assert len(asked["input"][0]["content"].split()) < 8, "the request brings only the rest"
+    assert drafts[0]["previous_response_id"] == "r1"
+    spoken = [event.at for event in held.named("input.sent")[1:]]
+    assert max(spoken) < held.named("speech.ended")[0].at
+
+
+class _BrokenVoice:
+    rate = RATE
+
+    def synthesize(self, text: str) -> Iterator[Sound]:
+        raise ModelError("the voice is broken", "mend it")
+
+
+@pytest.mark.parametrize("eager", [True, False])
+async def test_a_voice_that_fails_is_said_in_the_trace(tmp_path: Path, eager: bool) -> None:
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0)],
+        ["what is it?"],
+        _say(ANSWER),
+        voice=_BrokenVoice(),
+        agent_options=AgentOptions(eager=eager),
+    )
+    (turn,) = held.turns()
+    assert turn["eager"] is eager
+    assert "the voice is broken" in held.named("answer.failed")[0].fields["reason"]
 
 
 async def test_silence_ends_with_the_file(tmp_path: Path) -> None:

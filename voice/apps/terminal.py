@@ -66,8 +66,12 @@ class Terminal:
                 self._say("", f"{fields['tool']}: {fields['output']}", "dim")
             case "bargein":
                 self._status.update("interrupted")
-            case "answer.failed" | "connection.lost":
+            case "answer.failed" | "connection.lost" | "journal.failed":
                 self._say("", fields["reason"], "red")
+            case "connection.recovered":
+                self._say("", "connected again", "green")
+            case "connection.fallback":
+                self._say("", f"{fields['reason']}: going on over HTTP", "yellow")
             case "turn.completed":
                 self._complete(fields)
 

@@ -84,7 +84,7 @@ class Agent:
         self._events: asyncio.Queue[tuple[float, AgentEvent, ExitStack]] = asyncio.Queue()
         self._serving: dict[int, asyncio.Task[None]] = {}
         self._wires: dict[int, _Wire] = {}
-        self._tools: dict[int, set[asyncio.Task[None]]] = {}
+        self._tools: dict[asyncio.Task[None], int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._waiting = ExitStack()
         self._holding = False
@@ -104,7 +104,7 @@ class Agent:
                 yield
             finally:
                 owner.cancel()
-                for task in (*self._serving.values(), *self._running_tools()):
+                for task in (*self._serving.values(), *self._tools):
                     task.cancel()
                 if self._timer:
                     self._timer.cancel()
@@ -184,9 +184,10 @@ class Agent:
                 self._send(number, event)
             case CallTool(turn, call):
                 task = self._tasks.create_task(self._call(turn, call))
-                self._tools.setdefault(turn, set()).add(task)
+                self._tools[task] = turn
+                task.add_done_callback(self._tools.pop)
             case StopTools(turn):
-                for task in self._tools.pop(turn, ()):
+                for task in [task for task, of in self._tools.items() if of == turn]:
                     task.cancel()
             case _:
                 self._report(action)
@@ -265,6 +266,3 @@ class Agent:
         output = await self._toolbox.run(call.name, call.arguments)
         self._report(Noted("tool.ended", turn, {"tool": call.name, "output": output}))
         self.tell(ToolReturned(turn, call.call_id, output))
-
-    def _running_tools(self) -> list[asyncio.Task[None]]:
-        return [task for tasks in self._tools.values() for task in tasks]

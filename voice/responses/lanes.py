@@ -2,11 +2,12 @@
 
 Theory. A lane is first in, first out, and with `store: false` the server keeps only its latest
 response. So a node of the conversation is cached where a lane's `head` stands for it, until the
-next request is sent on that lane. A lane therefore rests while anything may still want to fork
-from its head: the caller names those nodes (`keep`), and a fork that was sent but has not started
-pins its parent's lane by itself. An abandoned response runs on for a while; its lane is avoided
-until it ends, and nothing waits for it. A response that still runs can be continued on its own
-lane only, where the continuation queues behind it.
+next request is sent on that lane. A lane therefore rests while anything may still fork from its
+head: the caller names those nodes (`keep`). The settled node is always one of them, and whatever
+is under way descends from it, so a fork also finds its parent when it starts late. An abandoned
+response runs on for a while; its lane is avoided until it ends, and nothing waits for it. A
+response that still runs can be continued on its own lane only, where the continuation queues
+behind it.
 
 Eight names serve for ever, below the 16 responses in flight and far below the 32 names that a
 connection allows: one rests under the settled node, one takes words while they are spoken, one
@@ -60,6 +61,9 @@ class Exchange:
     steered: bool = False
     """The server took words for it: another response follows it on its lane by itself."""
 
+    follows: bool = False
+    """It is such a response: nobody asked for it with a request of its own."""
+
     text: str = ""
     output: list[OutputItem] = field(default_factory=list)
 
@@ -99,7 +103,6 @@ class Lanes:
     def choose(self, parent: Head | None, keep: Iterable[Node]) -> str:
         """The lane for a response that continues `parent`, while the nodes in `keep` stay."""
         resting = {head.lane for node in keep if (head := self.nearest(node))}
-        resting |= {exchange.parent.lane for exchange in self._waiting() if exchange.parent}
         if parent and (parent.running or parent.lane not in resting):
             return parent.lane
         after = NAMES.index(self._last) + 1
@@ -145,10 +148,6 @@ class Lanes:
         for lane in self._lanes.values():
             if lane.head and lane.head.response_id == head.response_id:
                 lane.head = None
-
-    def _waiting(self) -> list[Exchange]:
-        """Forks that still need their parent."""
-        return [e for e in self.running if not (e.started or e.abandoned)]
 
 
 def _of_several(queue: Sequence[Exchange], event: ServerEvent) -> Exchange:

@@ -1,7 +1,8 @@
 """Which connection is used, and when another one is opened.
 
 Theory. There is one connection that requests go to, the active one. When it is lost, another is
-opened at once, and then less and less often. When it grows old, another is opened beside it and
+opened at once, and then less and less often until the server has answered something: one that
+lets us in and throws us out again is no better than one that is not there. When it grows old, another is opened beside it and
 let read the conversation; it takes over at a moment at which nobody speaks, so no turn is late.
 """
 
@@ -52,6 +53,7 @@ class Links:
         self._opening = 0
         self._open_at: float | None = 0.0
         self._count = 0
+        self._losses = 0
 
     def get(self, number: int) -> Link | None:
         """The connection of that number, if it is in use."""
@@ -79,17 +81,21 @@ class Links:
     def proved(self) -> None:
         """The server has answered: the next loss is a new one."""
         self._backoff.reset()
+        self._losses = 0
 
     def lost(self, link: Link, now: float) -> None:
         """A connection is over; its successor takes its place at once."""
+        self._losses += 1
+        pause_seconds = self._backoff.next_seconds() if self._losses > 1 else 0.0
         if link is self.successor:
             self.successor = None
+            self._open_at = now + pause_seconds
         elif link is self.active:
             self.active, self.successor = self.successor, None
         if self.active is None:
             self.lost_at = now
             if not self._opening:
-                self._open_at = now  # the first try at once, those after it less and less often
+                self._open_at = now + pause_seconds
 
     def turn_over(self, now: float, *, idle: bool) -> list[OpenLink | CloseLink]:
         """Open what is due, and where nobody speaks let the successor take over."""

@@ -336,11 +336,20 @@ class Uplink:
                 exchange.steered = True
                 return [Steered(exchange, True)]
             case SteerFailed():
-                return [Steered(exchange, False, event.error.code or event.error.message)]
+                return self._refuse_steering(link, exchange, event)
             case _ if found := failure(event):
                 link.lanes.end(exchange)
                 return self._refuse(link, exchange, event, *found, now)
         return []
+
+    def _refuse_steering(
+        self, link: Link, exchange: Exchange, event: SteerFailed
+    ) -> list[Action | Outcome]:
+        reason = event.error.code or event.error.message
+        if exchange.follows and not exchange.started:
+            link.lanes.end(exchange)
+            return [Broke(exchange, reason, Cure.RESEND)]
+        return [Steered(exchange, False, reason)]
 
     def _hear_of_link(self, link: Link, event: ServerEvent, now: float) -> list[Action | Outcome]:
         """An error that answers no request: a limit of the connection, or nothing of ours."""
@@ -437,6 +446,7 @@ def _successor(exchange: Exchange) -> Exchange:
         exchange.lane,
         now=exchange.now,
         abandoned=exchange.abandoned,
+        follows=True,
     )
 
 

@@ -47,6 +47,19 @@ def test_an_interruption_tells_what_was_heard() -> None:
     assert "interrupted before a word" in _shown(("turn.completed", done))
 
 
+def test_a_lost_connection_is_told_and_so_is_its_return() -> None:
+    shown = _shown(
+        ("connection.lost", {"reason": "the cable"}),
+        ("connection.recovered", {"seconds": 0.5}),
+        ("connection.fallback", {"reason": "the proxy wants no WebSocket"}),
+        ("journal.failed", {"reason": "the disk is full"}),
+    )
+    lines = [line.strip() for line in shown.splitlines()]
+    assert lines[:2] == ["the cable", "connected again"]
+    assert lines[2] == "the proxy wants no WebSocket: going on over HTTP"
+    assert lines[3] == "the disk is full"
+
+
 def test_square_brackets_are_words_and_no_markup() -> None:
     assert "[bold]loud[/bold]" in _shown(("transcript.final", {"text": "[bold]loud[/bold]"}))
 
