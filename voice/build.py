@@ -61,6 +61,7 @@ async def open_session(
     several failed.
     """
     async with AsyncExitStack() as stack:
+        journal = await _open_journal(options, resume, stack)
         server = _choose_server(options, devices.clock, trace, stack)
         async with asyncio.TaskGroup() as loading:
             transcriber = loading.create_task(
@@ -76,7 +77,6 @@ async def open_session(
         stack.callback(synthesizer.result().close)
         if hears := judge.result():
             stack.callback(hears.close)
-        journal = await _open_journal(options, resume, stack)
         timers = Timers(devices.clock.now)
         toolbox = Toolbox([time_tool(datetime.now), *timers.tools()])
         machine = AgentMachine(

@@ -164,6 +164,9 @@ def serve(
     tokens_per_second: Annotated[
         float | None, typer.Option(metavar="R", help="Script: speed of the tokens after it.")
     ] = None,
+    connection_seconds: Annotated[
+        float | None, typer.Option(metavar="S", help="Age at which a connection is ended.")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Serve the Responses API in WebSocket mode, on this machine.
@@ -184,6 +187,7 @@ def serve(
             "script": str(script) if script else None,
             "ttft": ttft,
             "tokens_per_second": tokens_per_second,
+            "connection_seconds": connection_seconds,
         },
     )
     run_server(options.server)
@@ -198,11 +202,22 @@ def devices(config: Config = None) -> None:
 
 
 @app.command()
-def doctor(config: Config = None) -> None:
+def doctor(
+    agent: Annotated[
+        str | None,
+        typer.Option(metavar="local|openai|azure|xai|URL", help="Who answers: see `voice run`."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="M", help="The server's model, by name or file.")
+    ] = None,
+    config: Config = None,
+) -> None:
     """Check everything that could keep a conversation from working, each with its cure."""
     from voice.apps.doctor import examine
 
-    if not asyncio.run(examine(_options(config))):
+    url = agent or os.environ.get("OPENAI_BASE_URL")
+    options = _options(config, agent={"url": url, "model": model})
+    if not asyncio.run(examine(options)):
         raise typer.Exit(1)
 
 

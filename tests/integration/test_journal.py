@@ -550,5 +550,6 @@ async def test_a_writer_says_what_went_wrong(path: Path) -> None:
     with pytest.raises(JournalError, match="locked"):
         await writer.append(1, 0.0, _said("a"))
     other.close()
-    await writer.append(1, 0.0, _said("a"))
+    await writer.append(2, 0.0, _said("b"))
+    assert _words(journal.items(1)) == ["a", "b"], "what could not be written goes with the next"
     await writer.close()

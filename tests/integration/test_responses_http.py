@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import itertools
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -12,8 +10,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 
 from tests.support.sse_server import (
@@ -28,7 +24,7 @@ from tests.support.sse_server import (
     text_events,
 )
 from voice.errors import AgentError
-from voice.responses import connection, http
+from voice.responses import connection
 from voice.responses.connection import WebSocketTransport, endpoint
 from voice.responses.events import (
     ErrorEvent,
@@ -39,7 +35,7 @@ from voice.responses.events import (
     SteerFailed,
     decode_server_event,
 )
-from voice.responses.http import HttpTransport, SseParser, open_http
+from voice.responses.http import HttpTransport, open_http
 from voice.responses.transports import open_transport
 
 LAST = {"response.completed", "response.incomplete", "response.failed", "error"}
@@ -94,47 +90,6 @@ def once(*parts: Event | bytes | Refusal | type[Exception]) -> Answer:
             yield part
 
     return answer
-
-
-# ── the parser ───────────────────────────────────────────────────────────────────────────────
-
-LINES = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=12)
-NOISE = st.sampled_from([": comment", "event: x", "id: 1", "retry: 5", "nonsense", "dataset: 1"])
-EVENTS = st.lists(st.tuples(NOISE, st.lists(LINES, max_size=3)), max_size=5)
-ENDS = st.sampled_from(["\n", "\r", "\r\n"])
-
-
-SIZES = st.lists(st.integers(1, 9), min_size=1, max_size=5)
-
-
-@given(EVENTS, ENDS, st.sampled_from(["", "\ufeff"]), SIZES)
-def test_events_are_the_same_however_the_bytes_are_cut(
-    events: list[tuple[str, list[str]]], end: str, mark: str, sizes: list[int]
-) -> None:
-    lines = []
-    for noise, data in events:
-        lines += [noise, *(f"data: {line}" for line in data), ""]
-    stream = (mark + end.join([*lines, "data: without an end"])).encode()
-    parser = SseParser()
-    found, bytes_left = [], io.BytesIO(stream)
-    for size in itertools.cycle(sizes):
-        if not (chunk := bytes_left.read(size)):
-            break
-        found += parser.feed(chunk)
-    whole = ["\n".join(data).encode() for _, data in events]
-    assert found == [data for data in whole if data not in (b"", b"[DONE]")]
-
-
-def test_a_byte_order_mark_and_the_mark_of_the_end_are_no_data() -> None:
-    assert SseParser().feed(b"\xef\xbb\xbfdata: {}\n\ndata:[DONE]\n\ndata:{}\n\n") == [b"{}", b"{}"]
-
-
-def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "LARGEST_EVENT_BYTES", 1000)
-    parser = SseParser()
-    with pytest.raises(AgentError, match="1000 bytes"):
-        for _ in range(20):
-            parser.feed(b"x" * 100)
 
 
 # ── requests and their streams ───────────────────────────────────────────────────────────────

@@ -23,7 +23,6 @@ from voice.responses.requests import Features
 from voice.responses.signals import (
     Action,
     Announced,
-    AnswerAdopted,
     AnswerBegun,
     AnswerDropped,
     AnswerFailed,
@@ -177,7 +176,7 @@ class World:
 
     def return_tool(self, call_id: str) -> None:
         """A tool has an output."""
-        turn, call = self.calls.pop(call_id)
+        turn, _ = self.calls.pop(call_id)
         output = f"saw {call_id}"
         assert self.turn is not None
         for one in self.turn.rounds:
@@ -314,8 +313,6 @@ class World:
             case AnswerFailed(turn, reason):
                 self.failures.append(reason)
                 self._turn_of(turn).written = True
-            case AnswerAdopted():
-                pass
 
     def _turn_of(self, number: int) -> Turn:
         for turn in (self.early, self.turn):

@@ -135,11 +135,14 @@ def _head(status: int, headers: Mapping[str, str], chunked: bool) -> bytes:
 
 @asynccontextmanager
 async def sse_server(
-    answer: Answer, get: Mapping[str, int] | None = None, tls: ssl.SSLContext | None = None
+    answer: Answer,
+    get: Mapping[str, int] | None = None,
+    tls: ssl.SSLContext | None = None,
+    port: int = 0,
 ) -> AsyncIterator[SseServer]:
     """A running server. `get` gives the statuses of GET requests by path; others are 404."""
     server = SseServer(answer, get or {})
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", port, ssl=tls)
     scheme = "https" if tls else "http"
     server.url = f"{scheme}://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
     try:

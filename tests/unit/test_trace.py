@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from voice.errors import UsageError
-from voice.trace import Trace, TraceEvent, TraceFile
+from voice.trace import Trace, TraceEvent, TraceFile, latencies
 
 
 def _marked() -> tuple[Trace, list[TraceEvent]]:
@@ -67,3 +67,57 @@ def test_a_trace_file_has_one_object_a_line(tmp_path: Path) -> None:
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no/such"):
         TraceFile(tmp_path / "no/such/t.jsonl")
+
+
+def test_what_is_forgotten_did_not_count_and_the_next_of_its_kind_is_the_first() -> None:
+    trace, events = _marked()
+    for at in (1.0, 2.0):
+        trace.mark("request.sent", at, 1)
+        trace.mark("token.first", at + 0.5, 1)
+        trace.forget(1, "request.sent", "token.first")
+        assert not trace.marked("token.first", 1)
+    trace.mark("request.sent", 3.0, 1)
+    trace.mark("token.first", 3.2, 1)
+    trace.complete(1, 9.0)
+    assert events[-1].fields["latency"]["first_token"] == 0.2
+    assert len(events) == 7, "what happened stays told"
+
+
+def test_what_never_happened_can_be_forgotten() -> None:
+    trace, _ = _marked()
+    trace.mark("speech.started", 1.0, 1)
+    trace.forget(1, "token.first")
+    trace.forget(2, "token.first")
+    assert trace.marked("speech.started", 1)
+
+
+@pytest.mark.parametrize(
+    ("sent", "first", "first_token", "first_audio"),
+    [
+        (1.7, 1.9, 0.2, 0.4),  # asked when the words were final
+        (1.2, 1.9, 0.2, 0.4),  # begun early: the model's time before that cost nothing
+        (1.2, 1.5, 0.0, 0.6),  # its words were there already
+    ],
+)
+def test_an_early_answer_costs_what_is_waited_for_after_the_words_are_final(
+    sent: float, first: float, first_token: float, first_audio: float
+) -> None:
+    latency = latencies(
+        {
+            "speech.ended": 1.0,
+            "turn.ended": 1.6,
+            "transcript.final": 1.7,
+            "request.sent": sent,
+            "token.first": first,
+            "audio.first": 2.3,
+        }
+    )
+    assert latency["first_token"] == pytest.approx(first_token)
+    assert latency["first_audio"] == pytest.approx(first_audio)
+    assert latency["voice_to_voice"] == 1.3
+    parts = ("endpoint", "transcribe", "first_token", "first_audio")
+    assert sum(latency[part] or 0 for part in parts) == pytest.approx(1.3)
+
+
+def test_without_final_words_the_marks_stand_as_they_are() -> None:
+    assert latencies({"request.sent": 1.0, "token.first": 1.5})["first_token"] == 0.5

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -15,9 +18,14 @@ from rich.text import Text
 from voice.audio.catalogue import NAMES, Kind, choose, list_devices
 from voice.audio.devices import probe
 from voice.config import AudioOptions, Options
-from voice.errors import VoiceError
+from voice.errors import JournalError, UsageError, VoiceError
 from voice.models.resolve import resolve, this_machines_llm
-from voice.responses.connection import endpoint, open_websocket
+from voice.responses.connection import Endpoint, endpoint
+from voice.responses.http import HttpTransport
+from voice.responses.journal import Journal
+from voice.responses.options import AgentOptions
+from voice.responses.presets import resolve_agent
+from voice.responses.transports import open_transport
 
 _SILENT_DBFS = -90.0
 """A microphone that is quieter than the last bit of its converter is muted or not connected."""
@@ -61,7 +69,9 @@ async def _findings(options: Options) -> AsyncIterator[Finding]:
         names.append(("answering", chosen_model))
     for subject, name in names:
         yield await asyncio.to_thread(_model, subject, name)
-    yield await _server(options)
+    yield await _server(options.agent)
+    if options.journal.path:
+        yield await asyncio.to_thread(_journal, options.journal.path)
 
 
 def _checked(subject: str, check: Callable[[], str]) -> Finding:
@@ -108,16 +118,64 @@ def _model(subject: str, name: str) -> Finding:
     return _checked(subject, check)
 
 
-async def _server(options: Options) -> Finding:
-    if options.agent.url == "local":
+async def _server(chosen: AgentOptions) -> Finding:
+    if chosen.url == "local":
         return Finding("server", True, "started by `voice run` itself")
     try:
-        found = endpoint(options.agent.url, os.environ.get("OPENAI_API_KEY", ""))
-        transport = await open_websocket(found)
-        await transport.close()
+        found = _endpoint(chosen)
+        transport, fallback = await open_transport(found, chosen.transport)
+        try:
+            if not isinstance(transport, HttpTransport):
+                return Finding("server", True, f"{found.url} lets us in")
+            there = bool(fallback) or await transport.answers()
+        finally:
+            await transport.close()
     except VoiceError as error:
         return Finding("server", False, error.problem, error.cure)
-    return Finding("server", True, f"{found.url} lets us in")
+    if not there:
+        cure = "check the address given with --agent, the network and the server"
+        return Finding("server", False, f"nothing answers over HTTP at {found.url}", cure)
+    cure = f"answers come sooner over a WebSocket, but {fallback}" if fallback else ""
+    return Finding("server", True, f"{found.url} answers over HTTP", cure)
+
+
+def _endpoint(chosen: AgentOptions) -> Endpoint:
+    """Where `voice run` would connect to. Raises `UsageError`."""
+    url, key, preset = resolve_agent(chosen.url, os.environ)
+    found = endpoint(url, key, preset.key_variable)
+    if chosen.model == "auto" and not found.loopback:
+        raise UsageError(f"no model is chosen for {url}", "name one: `model` in [agent]")
+    return found
+
+
+def _journal(chosen: str) -> Finding:
+    path = Path(chosen).expanduser()
+
+    def check() -> str:
+        if not path.exists():
+            _try_to_begin(path)
+            return f"{path} can be begun"
+        journal = Journal.open(path, retention_days=0, now=0)
+        try:
+            journal.forget_before(-math.inf)  # nothing, but only who may write may do it
+            count = len(journal.conversations())
+        finally:
+            journal.close()
+        return f"{path} holds {count} conversation{'' if count == 1 else 's'}"
+
+    return _checked("journal", check)
+
+
+def _try_to_begin(path: Path) -> None:
+    """Begin a journal beside the one to be, and take it away again. Raises `JournalError`."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=f"{path.name}-", dir=path.parent) as folder:
+            Journal.open(Path(folder) / path.name, retention_days=0, now=0).close()
+    except OSError as error:
+        raise JournalError(
+            f"the journal {path} cannot be created: {error.strerror}",
+            "set [journal] path to a file in a folder that exists and is yours",
+        ) from error
 
 
 def print_devices(audio: AudioOptions) -> None:

@@ -71,6 +71,23 @@ class _Wire:
             await self.transport.send(await self.outbox.get())
 
 
+class _Hold:
+    """Keeps a virtual clock from moving, or lets it move."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._working = ExitStack()
+        self._held = False
+
+    def set(self, held: bool) -> None:
+        """Hold the clock, or let it go."""
+        if held and not self._held:
+            self._working.enter_context(self._clock.working())
+        elif self._held and not held:
+            self._working.close()
+        self._held = held
+
+
 class Agent:
     """Holds the agent's side of a conversation while `running`."""
 
@@ -80,14 +97,13 @@ class Agent:
         self._toolbox = tools
         self._clock = clock
         self._tasks = asyncio.TaskGroup()
-        self._inbox: asyncio.Queue[tuple[Fact | None, ExitStack | None]] = asyncio.Queue()
-        self._events: asyncio.Queue[tuple[float, AgentEvent, ExitStack]] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Fact | None] = asyncio.Queue()
+        self._events: asyncio.Queue[tuple[float, AgentEvent]] = asyncio.Queue()
         self._serving: dict[int, asyncio.Task[None]] = {}
         self._wires: dict[int, _Wire] = {}
         self._tools: dict[asyncio.Task[None], int] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._waiting = ExitStack()
-        self._holding = False
+        self._acting, self._waiting, self._telling = _Hold(clock), _Hold(clock), _Hold(clock)
         self._ready = asyncio.Event()
         self._connected = asyncio.Event()
         self._understood = self._garbled = 0
@@ -108,20 +124,20 @@ class Agent:
                     task.cancel()
                 if self._timer:
                     self._timer.cancel()
-                self._waiting.close()
+                for hold in (self._acting, self._waiting, self._telling):
+                    hold.set(False)
 
     def tell(self, fact: Fact) -> None:
         """Something happened; a virtual clock stands still until it was acted upon."""
-        with ExitStack() as held:
-            held.enter_context(self._clock.working())
-            self._inbox.put_nowait((fact, held.pop_all()))
+        self._acting.set(True)
+        self._inbox.put_nowait(fact)
 
     async def events(self) -> AsyncIterator[tuple[float, AgentEvent]]:
         """What the session is to know, and when it happened (seconds of the session's clock)."""
         while True:
-            at, event, held = await self._events.get()
-            with held:
-                yield at, event
+            if self._events.empty():  # all that was told has been acted upon
+                self._telling.set(False)
+            yield await self._events.get()
 
     async def connected(self) -> None:
         """Return when the first connection is open."""
@@ -140,38 +156,35 @@ class Agent:
         machine, now = self._machine, asyncio.get_running_loop().time
         self._perform_all(machine.timeout(now()))
         while True:
-            fact, held = await self._inbox.get()
-            with held or contextlib.nullcontext():
-                self._perform_all(machine.receive(fact, now()) if fact else machine.timeout(now()))
+            fact = await self._inbox.get()
+            self._perform_all(machine.receive(fact, now()) if fact else machine.timeout(now()))
 
     def _perform_all(self, actions: list[Action]) -> None:
         for action in actions:
             self._perform(action)
         if self._inbox.empty():  # while more is to come, neither timer nor clock matters
             self._set_timer()
-            self._hold_clock()
-        if self._machine.ready:
-            self._ready.set()
+            self._waiting.set(self._machine.waiting)
+            self._acting.set(False)
+            if self._machine.ready:
+                self._ready.set()
 
     def _set_timer(self) -> None:
-        """Wake the machine when it wants to be; a timer that rings early does no harm."""
+        """Wake the machine when it wants to be.
+
+        Each event of a response puts its deadline off. A timer that rings early does no harm, so
+        it is left as it is until then.
+        """
         deadline = self._machine.deadline()
-        if self._timer and deadline == self._timer.when():
+        if deadline is None or (self._timer and self._timer.when() <= deadline):
             return
         if self._timer:
             self._timer.cancel()
-        self._timer = None
-        if deadline is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(deadline, self._inbox.put_nowait, (None, None))
+        self._timer = asyncio.get_running_loop().call_at(deadline, self._ring)
 
-    def _hold_clock(self) -> None:
-        """A virtual clock stands still while the server or a tool works."""
-        if self._machine.waiting and not self._holding:
-            self._waiting.enter_context(self._clock.working())
-        elif self._holding and not self._machine.waiting:
-            self._waiting.close()
-        self._holding = self._machine.waiting
+    def _ring(self) -> None:
+        self._timer = None
+        self._inbox.put_nowait(None)
 
     def _perform(self, action: Action) -> None:
         match action:
@@ -195,9 +208,8 @@ class Agent:
     def _report(self, event: AgentEvent) -> None:
         if isinstance(event, Noted) and event.event == "input.refused":
             self._check_understood()
-        with ExitStack() as held:
-            held.enter_context(self._clock.working())
-            self._events.put_nowait((self._clock.now(), event, held.pop_all()))
+        self._telling.set(True)
+        self._events.put_nowait((self._clock.now(), event))
 
     def _check_understood(self) -> None:
         if self._garbled and not self._understood:
@@ -247,7 +259,7 @@ class Agent:
                 continue
             self._understood += 1
             if event is not None:
-                self._inbox.put_nowait((Arrived(number, event), None))
+                self._inbox.put_nowait(Arrived(number, event))
 
     def _send(self, number: int, event: ClientEvent) -> None:
         wire = self._wires.get(number)
@@ -257,6 +269,7 @@ class Agent:
             wire.outbox.put_nowait(event)
         except asyncio.QueueFull:
             self.tell(Lost(number, "the server takes no more requests"))
+            self._perform(CloseLink(number))
 
     # ── tools ────────────────────────────────────────────────────────────────────────────
 

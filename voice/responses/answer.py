@@ -27,7 +27,7 @@ class Answer:
     """The conversation up to the last thing that is certain."""
 
     since: float
-    """When it was asked for (seconds)."""
+    """Since when it has waited for the server (seconds); patience is counted from here."""
 
     asked: bool
     """False: it was begun early, and nobody has asked for it yet."""
@@ -46,6 +46,10 @@ class Answer:
     apart: bool = False
     """The next words are a sentence of their own: they follow a tool, or a break."""
 
+    blank: bool = False
+    """A blank was passed on last. What is kept has one between two pieces; so must what is passed
+    on, because what was heard of it is looked up there."""
+
     written: bool = False
     characters: int = 0
     tokens: int = 0
@@ -61,10 +65,12 @@ class Answer:
 
     def take(self, text: str) -> str:
         """More text came; returns it as it is passed on."""
-        passed = f" {text}" if self.apart else text
-        self.spoke, self.apart = True, False
-        self.characters += len(passed)
         self.tokens += 1
+        if self.apart and not (text := text.lstrip()):
+            return ""
+        passed = f" {text}" if self.apart and not self.blank else text
+        self.spoke, self.apart, self.blank = True, False, passed[-1:].isspace()
+        self.characters += len(passed)
         return passed
 
     def request_node(self) -> Node:
@@ -86,14 +92,14 @@ class Answer:
     def keep_words(self) -> None:
         """The response is given up, and not the words of it that were passed on."""
         if self.exchange is not None:
-            self.kept = f"{self.kept} {self.exchange.text}".strip()
+            self.kept = f"{self.kept} {self.exchange.text.strip()}".strip()
         self.exchange = None
 
     def reach(self, node: Node, text: str, calls: list[FunctionCall]) -> None:
         """A round is complete: it said `text`, and ends with these calls."""
         if self.kept:
             # The server has it in two pieces and a remark of ours between; here it is whole.
-            words = InputMessage(role="assistant", content=f"{self.kept} {text}".strip())
+            words = InputMessage(role="assistant", content=f"{self.kept} {text.strip()}".strip())
             node = self.tip.child([words, *input_items(calls)])
         self.tip, self.calls, self.outputs = node, calls, {}
         self.exchange, self.kept, self.attempts = None, "", 0

@@ -93,8 +93,10 @@ class Conversation:
             return False
         items = self.settled.since(None)
         turns = [n for n, item in enumerate(items) if _opens(item)]
-        sizes = [sum(_tokens(item) for item in items[n:]) for n in turns]
-        fitting = [n for n, size in zip(turns, sizes, strict=True) if size <= most_tokens // 2]
+        estimated = [_tokens(item) for item in items]
+        # Other languages than English have more tokens: only the share is estimated.
+        most = sum(estimated) * (most_tokens // 2) / self.settled.tokens
+        fitting = [n for n in turns if sum(estimated[n:]) <= most]
         start = min(fitting, default=turns[-1] if turns else 0)
         if start == 0:
             return False

@@ -28,9 +28,12 @@ class Draft:
     reading: str = ""
     """All words as of the exchange, which is under way."""
 
+    refused: bool = False
+    """The server would not read a piece: the question brings what is left."""
+
     def due(self, least_words: int) -> str:
         """The words that are worth sending now, if any."""
-        if self.exchange is not None or not self.committed.startswith(self.read):
+        if self.refused or self.exchange is not None or not self.committed.startswith(self.read):
             return ""
         words = self.committed.rpartition(" ")[0][len(self.read) :]
         return words if len(words.split()) >= least_words else ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_PLAIN = re.compile(r"[^\w']+")
+_SILENT = re.compile(r"[\s.,;:!?…\"“”„«»()\[\]¿¡—。、，；：！？]+|(?<=[^\W\d])-(?=[^\W\d])")
+"""What is written and not said. Signs such as + and % are said, and so are vowel signs."""
 
 
 def same_words(one: str, other: str) -> bool:
@@ -13,7 +14,7 @@ def same_words(one: str, other: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return _PLAIN.sub(" ", text.casefold()).split()
+    return _SILENT.sub(" ", text.casefold().replace("’", "'")).split()
 
 
 class EagerBudget:

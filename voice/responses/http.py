@@ -41,6 +41,7 @@ from voice.responses.events import (
     encode,
 )
 from voice.responses.recovery import CONNECTION_LOST
+from voice.responses.sse import SseParser
 
 SILENCE_SECONDS: Final = 120.0
 """A stream that sends nothing for so long is broken; its lane must not be held for ever.
@@ -65,53 +66,6 @@ ERROR_BODY_BYTES: Final = 64 * 2**10
 
 _LAST = frozenset({"response.completed", "response.incomplete", "response.failed", "error"})
 _KEPT_HEADERS = ("retry-after", "retry-after-ms")
-
-
-class SseParser:
-    """Cuts a stream of server-sent events into the data of each, however the bytes arrive.
-
-    By the HTML standard, "Interpreting an event stream": events end at a blank line, lines at LF,
-    CR or CRLF, and what a blank line does not end is no event. Names and ids of events are not
-    looked at, since the API repeats the name in the data.
-    """
-
-    def __init__(self) -> None:
-        self._rest = b""
-        self._data: list[bytes] = []
-        self._after_cr = False
-        self._begun = False
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """The data of each event that ends in `chunk`, as UTF-8; the mark `[DONE]` is left out.
-
-        Raises `AgentError` where a line is longer than any event may be.
-        """
-        if self._after_cr and chunk:
-            self._after_cr = False
-            chunk = chunk.removeprefix(b"\n")
-        if chunk.endswith(b"\r"):
-            self._after_cr = True
-        text = (self._rest + chunk).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, self._rest = text.split(b"\n")
-        if len(self._rest) > LARGEST_EVENT_BYTES:
-            raise AgentError(
-                f"the server sent an event of more than {LARGEST_EVENT_BYTES} bytes",
-                "check the address given with --agent",
-            )
-        return [data for line in lines if (data := self._take(line)) is not None]
-
-    def _take(self, line: bytes) -> bytes | None:
-        """The event that this line ends, if it does."""
-        if not self._begun:
-            self._begun = True
-            line = line.removeprefix(b"\xef\xbb\xbf")
-        if line:
-            name, _, value = line.partition(b":")
-            if name == b"data":
-                self._data.append(value.removeprefix(b" "))
-            return None
-        data, self._data = b"\n".join(self._data), []
-        return data if data and data != b"[DONE]" else None
 
 
 class _Named(msgspec.Struct):
@@ -242,7 +196,7 @@ class HttpTransport:
 
     async def _relay(self, exchange: _Exchange, chunks: AsyncIterator[bytes]) -> None:
         """Hand on what arrives, up to the last event of the response."""
-        parser = SseParser()
+        parser = SseParser(LARGEST_EVENT_BYTES)
         async for chunk in chunks:
             for data in parser.feed(chunk):
                 await self._hand_on(exchange, data)

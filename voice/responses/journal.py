@@ -268,16 +268,23 @@ class JournalWriter:
         self._journal = journal
         self._conversation = conversation
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._unwritten: list[InputItem] = []
 
     async def append(self, turn: int, at: float, items: Sequence[InputItem]) -> None:
         """Add settled items, as `Journal.append` does; they are written even if we are cancelled.
 
-        `at` is in Unix seconds. Raises `JournalError`.
+        `at` is in Unix seconds. Raises `JournalError`; the items then go with the next ones.
         """
-        writing = asyncio.get_running_loop().run_in_executor(
-            self._thread, self._journal.append, self._conversation, turn, at, tuple(items)
+        loop = asyncio.get_running_loop()
+        await asyncio.shield(
+            loop.run_in_executor(self._thread, self._append, turn, at, tuple(items))
         )
-        await asyncio.shield(writing)
+
+    def _append(self, turn: int, at: float, items: Sequence[InputItem]) -> None:
+        """What could not be written before goes first: a journal has no holes."""
+        self._unwritten += items
+        self._journal.append(self._conversation, turn, at, self._unwritten)
+        self._unwritten = []
 
     async def close(self) -> None:
         """Write what is waiting, and give the file back. Safe to call twice."""

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from voice.responses.conversation import Node
-from voice.responses.events import ErrorEvent, OutputItem, Response, ServerEvent
+from voice.responses.events import Created, ErrorEvent, OutputItem, Response, ServerEvent
 
 NAMES = tuple(f"voice-{number}" for number in range(8))
 
@@ -79,6 +79,7 @@ class Lanes:
 
     def __init__(self) -> None:
         self._lanes = {name: _Lane() for name in NAMES}
+        self._sent: list[Exchange] = []
         self._last = NAMES[-1]
 
     @property
@@ -116,16 +117,21 @@ class Lanes:
         lane = self._lanes[exchange.lane]
         lane.head = None
         lane.queue.append(exchange)
+        self._sent.append(exchange)
+
+    def follow(self, exchange: Exchange) -> None:
+        """The server goes on by itself on a lane, before anything that waits there."""
+        lane = self._lanes[exchange.lane]
+        lane.head = None
+        lane.queue.appendleft(exchange)
+        self._sent.insert(0, exchange)
 
     def owner(self, event: ServerEvent) -> Exchange | None:
         """The exchange that an event belongs to; some servers leave the lane out."""
-        queue: Sequence[Exchange]
-        if isinstance(event.stream_id, str):
-            lane = self._lanes.get(event.stream_id)
-            queue = lane.queue if lane else ()
-        else:
-            firsts = [lane.queue[0] for lane in self._lanes.values() if lane.queue]
-            queue = [e for e in firsts if not e.abandoned] or firsts
+        if not isinstance(event.stream_id, str):
+            return _in_order(self._sent, event) if self._sent else None
+        lane = self._lanes.get(event.stream_id)
+        queue: Sequence[Exchange] = lane.queue if lane else ()
         if len(queue) < 2:
             return queue[0] if queue else None
         return _of_several(queue, event)
@@ -134,6 +140,7 @@ class Lanes:
         """The response ended; `node`: what it stands for, if one may go on from it."""
         lane = self._lanes[exchange.lane]
         lane.queue.remove(exchange)
+        self._sent.remove(exchange)
         if node is not None and exchange.response_id and not lane.queue:
             lane.head = Head(node, exchange.response_id, exchange.lane)
 
@@ -148,6 +155,22 @@ class Lanes:
         for lane in self._lanes.values():
             if lane.head and lane.head.response_id == head.response_id:
                 lane.head = None
+
+
+def _in_order(sent: Sequence[Exchange], event: ServerEvent) -> Exchange:
+    """Who does not name lanes writes one response after the other, abandoned ones too."""
+    response: Response | None = getattr(event, "response", None)
+    if response is not None and response.id:
+        for exchange in sent:
+            if exchange.response_id == response.id:
+                return exchange
+    if isinstance(event, Created):
+        return next((e for e in sent if not e.started), sent[-1])
+    if isinstance(event, ErrorEvent):  # it may refuse what was sent while another one runs
+        for exchange in reversed(sent):
+            if not (exchange.started or exchange.abandoned):
+                return exchange
+    return next((e for e in reversed(sent) if e.started), sent[0])
 
 
 def _of_several(queue: Sequence[Exchange], event: ServerEvent) -> Exchange:

@@ -1,9 +1,10 @@
 """Which connection is used, and when another one is opened.
 
 Theory. There is one connection that requests go to, the active one. When it is lost, another is
-opened at once, and then less and less often until the server has answered something: one that
-lets us in and throws us out again is no better than one that is not there. When it grows old, another is opened beside it and
-let read the conversation; it takes over at a moment at which nobody speaks, so no turn is late.
+opened at once, and then less and less often, until the server has answered something or one has
+lasted: a server that lets us in and throws us out is no better than one that is not there. When
+it grows old, another is opened beside it and let read the conversation; it takes over at a moment
+at which nobody speaks, so no turn is late.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from dataclasses import dataclass, field
 from voice.responses.lanes import Lanes
 from voice.responses.recovery import Backoff
 from voice.responses.signals import CloseLink, OpenLink
+
+LASTING_SECONDS = 10.0
+"""A connection that lasted so long was one, even if nobody asked anything."""
 
 
 @dataclass(slots=True, eq=False)
@@ -83,8 +87,15 @@ class Links:
         self._backoff.reset()
         self._losses = 0
 
+    def hurry(self, now: float) -> None:
+        """Where there is no connection, try again at once."""
+        if self.active is None and not self._opening:
+            self._open_at = now
+
     def lost(self, link: Link, now: float) -> None:
         """A connection is over; its successor takes its place at once."""
+        if now >= link.opened_at + LASTING_SECONDS:
+            self.proved()
         self._losses += 1
         pause_seconds = self._backoff.next_seconds() if self._losses > 1 else 0.0
         if link is self.successor:
@@ -99,18 +110,19 @@ class Links:
 
     def turn_over(self, now: float, *, idle: bool) -> list[OpenLink | CloseLink]:
         """Open what is due, and where nobody speaks let the successor take over."""
-        active, successor = self.active, self.successor
-        if idle and active and successor and successor.primed:
-            self.active, self.successor = successor, None
-            return [CloseLink(active.number)]
+        actions: list[OpenLink | CloseLink] = []
+        if idle and self.active and self.successor and self.successor.primed:
+            actions.append(CloseLink(self.active.number))
+            self.active, self.successor = self.successor, None
+        active = self.active
         due = self._open_at is not None and now >= self._open_at
         old = active and (active.worn or now >= active.opened_at + self._rotate_seconds)
-        if self._opening or successor or not (due or (old and self._open_at is None)):
-            return []
+        if self._opening or self.successor or not (due or (old and self._open_at is None)):
+            return actions
         self._open_at = None
         self._count += 1
         self._opening = self._count
-        return [OpenLink(self._count)]
+        return [*actions, OpenLink(self._count)]
 
     def deadline(self) -> float | None:
         """When `turn_over` wants to be called."""

@@ -130,11 +130,7 @@ class AgentMachine:
 
     def timeout(self, now: float) -> list[Action]:
         """Act on what is due at `now`."""
-        actions = self._perform(self._uplink.timeout(now), now)
-        answer = self._answer
-        if answer and answer.waiting and now >= self._patience_ends(answer):
-            actions += self._fail(answer, self._uplink.lost_reason or "the server is not there")
-        return actions + self._advance(now)
+        return self._perform(self._uplink.timeout(now), now) + self._advance(now)
 
     def deadline(self) -> float | None:
         """When `timeout` wants to be called."""
@@ -174,6 +170,7 @@ class AgentMachine:
             case ToolReturned(turn, call_id, output):
                 if self._answer and self._answer.turn == turn:
                     self._answer.return_output(call_id, output)
+                    self._answer.since = now
         return []
 
     def _commit(self, turn: int, text: str) -> list[Action]:
@@ -186,6 +183,7 @@ class AgentMachine:
 
     def _ask(self, turn: int, text: str, now: float) -> list[Action]:
         assert self._answer is None, "the answer before has neither been heard nor interrupted"
+        self._uplink.hurry(now)
         if (eager := self._eager) and eager.turn == turn and same_words(eager.said, text):
             self._drop_draft()
             return self._adopt(eager, now)
@@ -222,9 +220,11 @@ class AgentMachine:
         actions = self._let_go(answer, steerable=tip is said)
         settled = self._conversation.settle(tip)
         self._uplink.rename(tip, settled)
+        actions += [ItemsSettled(turn, settled.since(before)), *self._shorten()]
         if draft := self._draft:  # begun on what was settled then
-            self._draft = Draft(draft.turn, settled, settled, draft.committed)
-        return [*actions, ItemsSettled(turn, settled.since(before)), *self._shorten()]
+            base = self._conversation.settled
+            self._draft = Draft(draft.turn, base, base, draft.committed)
+        return actions
 
     def _let_go(self, answer: Answer, *, steerable: bool) -> list[Action]:
         """End what the answer still does; what answers just what was heard may be steered yet."""
@@ -347,7 +347,8 @@ class AgentMachine:
                 case Wrote():
                     actions += self._take_text(one)
                 case Read():
-                    self._end_draft(one.exchange, read=True)
+                    if self._draft:
+                        self._draft.ended(one.exchange, read=True)
                 case Ended():
                     actions += self._end(one)
                 case Broke():
@@ -404,7 +405,10 @@ class AgentMachine:
 
     def _break(self, broke: Broke, now: float) -> list[Action]:
         """There is no result: what waited for it tries again, or fails."""
-        self._end_draft(broke.exchange, read=False)
+        draft = self._draft
+        if draft and draft.exchange is broke.exchange:
+            draft.refused = broke.cure is not Cure.RECONNECT
+            draft.ended(broke.exchange, read=False)
         if self._is_parked(broke):
             self._parked = None
         answer = self._answer_of(broke)
@@ -413,15 +417,14 @@ class AgentMachine:
         if answer is self._eager:
             return self._drop_eager()
         if answer.steered is not None:
-            answer.tip, answer.steered = answer.steered, None
+            # What was said before the words came was not passed on.
+            answer.tip, answer.steered, answer.exchange = answer.steered, None, None
         return self._try_again(answer, broke, now)
-
-    def _end_draft(self, exchange: object, *, read: bool) -> None:
-        if self._draft and self._draft.exchange and self._draft.exchange is exchange:
-            self._draft.ended(self._draft.exchange, read=read)
 
     def _try_again(self, answer: Answer, broke: Broke, now: float) -> list[Action]:
         answer.attempts += 1
+        if answer.attempts == 1 and broke.exchange.started:
+            answer.since = now  # the server was there until now
         shortened = broke.cure is Cure.SHORTEN and self._halve(answer)
         hopeless = broke.cure is Cure.NONE or (broke.cure is Cure.SHORTEN and not shortened)
         if hopeless or answer.attempts >= MOST_ATTEMPTS:
@@ -440,7 +443,7 @@ class AgentMachine:
         """Leave the older half of the conversation out of a request that was too long."""
         before = self._conversation.settled
         branch = answer.tip.since(before)
-        if not self._conversation.shorten(max(1, before.tokens // 2)):
+        if not self._conversation.shorten(max(1, before.tokens - 1)):
             return False
         answer.tip = self._conversation.settled.child(branch)
         return True
@@ -461,15 +464,27 @@ class AgentMachine:
     def _advance(self, now: float) -> list[Action]:
         settled = self._conversation.settled
         actions = self._uplink.turn_over(settled, now, idle=self.idle)
-        if not self._uplink.connected or now < self._uplink.not_before:
-            return actions
-        for answer in self._answers():
-            if answer.waiting and now >= answer.not_before:
-                node = answer.request_node()
-                exchange, sent = self._uplink.send("answer", answer.turn, node, self._kept(), now)
-                answer.send(exchange)
-                actions += sent
-        return actions + self._feed(now)
+        if self._uplink.connected and now >= self._uplink.not_before:
+            for answer in self._answers():
+                if answer.waiting and now >= answer.not_before:
+                    actions += self._request(answer, now)
+            actions += self._feed(now)
+        return actions + self._lose_patience(now)
+
+    def _request(self, answer: Answer, now: float) -> list[Action]:
+        node, kept = answer.request_node(), self._kept()
+        exchange, actions = self._uplink.send("answer", answer.turn, node, kept, now)
+        answer.send(exchange)
+        return actions
+
+    def _lose_patience(self, now: float) -> list[Action]:
+        """An answer has waited too long for the server, or it is known that it will."""
+        answer = self._answer
+        if answer is None or not answer.waiting:
+            return []
+        if max(now, self._uplink.not_before) < self._patience_ends(answer):
+            return []
+        return self._fail(answer, self._uplink.absence(now))
 
     def _feed(self, now: float) -> list[Action]:
         """Send words ahead, while nothing else goes on."""

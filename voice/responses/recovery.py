@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from math import isfinite
 
 from voice.responses.events import ErrorBody, ErrorEvent, Failed, JsonObject, ServerEvent
 
@@ -71,9 +72,11 @@ def retry_after_seconds(event: ServerEvent) -> float | None:
             given |= {name.lower(): value for name, value in headers.items()}
     for name, unit_seconds in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            return max(0.0, float(given[name]) * unit_seconds)
+            seconds = float(given[name]) * unit_seconds
         except (KeyError, TypeError, ValueError):
             continue
+        if isfinite(seconds):
+            return max(0.0, seconds)
     return None
 
 

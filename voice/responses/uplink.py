@@ -52,7 +52,7 @@ MOST_IN_FLIGHT = 12
 """Responses that may run before nothing is begun that nobody asked for: a connection allows 16."""
 
 PRIME_SECONDS = 10.0
-"""A server that has not answered `generate: false` by then does not understand it."""
+"""A server that has twice not answered `generate: false` by then does not understand it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,7 @@ class Uplink:
         self._links = links
         self._stored: Head | None = None
         self._ahead = requests.features.ahead and options.input != "off"
+        self._unread = 0
         self.not_before = 0.0
         """The server wants no request earlier (seconds)."""
 
@@ -156,6 +157,16 @@ class Uplink:
     def busy(self) -> bool:
         """Whether the server owes anything that is waited for."""
         return any(not e.abandoned for link in self.links for e in link.lanes.running)
+
+    def absence(self, now: float) -> str:
+        """Why nothing can be sent (`now` in seconds)."""
+        if self.connected:
+            return f"the server wants {max(0.0, self.not_before - now):.0f} s of peace"
+        return self.lost_reason or "the server is not there"
+
+    def hurry(self, now: float) -> None:
+        """Somebody waits for an answer: do not wait longer with the next try to connect."""
+        self._links.hurry(now)
 
     # ── requests ─────────────────────────────────────────────────────────────────────────
 
@@ -244,8 +255,9 @@ class Uplink:
         """Give up what has sent nothing for too long."""
         actions: list[Action | Outcome] = []
         for link in self.links:
-            stalled = next((e for e in link.lanes.running if now >= self._stalls_at(e)), None)
-            actions += self._stall(link, stalled, now) if stalled else []
+            for exchange in link.lanes.running:
+                if now >= self._stalls_at(exchange) and self._links.get(link.number):
+                    actions += self._stall(link, exchange, now)
         return actions
 
     def deadline(self) -> float | None:
@@ -297,18 +309,20 @@ class Uplink:
 
     def _stalls_at(self, exchange: Exchange) -> float:
         seconds = self._options.stall_seconds
-        if exchange.purpose == "prime" and not exchange.started:
+        if exchange.purpose == "prime" and not (exchange.started or exchange.abandoned):
             seconds = min(seconds, PRIME_SECONDS)
         return exchange.now + seconds
 
     def _stall(self, link: Link, exchange: Exchange, now: float) -> list[Action | Outcome]:
-        if exchange.purpose == "prime" and not exchange.started:
-            link.lanes.end(exchange)
-            return self._stop_feeding(link, "the server does not answer to `generate: false`")
         if exchange.abandoned:
             exchange.now = now
             link.worn = True  # that lane will hardly ever be free again
             return []
+        if exchange.purpose == "prime" and not exchange.started:
+            exchange.now, exchange.abandoned = now, True  # its lane is its own: it may come late
+            self._unread += 1
+            reason = "the server does not answer to `generate: false`"
+            return self._stop_feeding(link, reason, for_good=self._unread > 1)
         reason = f"the server sent nothing for {now - exchange.now:.0f} s"
         return [CloseLink(link.number), *self._lose(link, reason, now)]
 
@@ -373,6 +387,7 @@ class Uplink:
         output = output_items(response.output) or exchange.output or _message(exchange.text)
         output = _without_repeated_calls(output)
         exchange.output = output
+        exchange.response_id = exchange.response_id or response.id
         if exchange.purpose != "answer":
             return self._end_read(link, exchange, event)
         self._links.proved()
@@ -385,7 +400,7 @@ class Uplink:
         calls = [item for item in output if isinstance(item, FunctionCall)]
         successor = _successor(exchange) if exchange.steered and not calls else None
         if successor:
-            link.lanes.send(successor)
+            link.lanes.follow(successor)
         return [Ended(exchange, node, calls, _text(output), successor)]
 
     def _end_read(
@@ -397,6 +412,7 @@ class Uplink:
             link.lanes.end(exchange)
             return self._stop_feeding(link, "the server answers what it is only to read")
         link.lanes.end(exchange, exchange.node)
+        self._unread = 0
         usage = event.response.usage
         fields = {
             "purpose": exchange.purpose,
@@ -407,9 +423,12 @@ class Uplink:
         }
         return [Noted("input.read", exchange.turn, fields), Read(exchange)]
 
-    def _stop_feeding(self, link: Link, reason: str) -> list[Action | Outcome]:
-        self._ahead = link.feeds = False
-        link.primed = True
+    def _stop_feeding(
+        self, link: Link, reason: str, *, for_good: bool = True
+    ) -> list[Action | Outcome]:
+        """Send nothing ahead on this connection any more, or (`for_good`) on any."""
+        self._ahead = self._ahead and not for_good
+        link.feeds, link.primed = False, True
         return [Noted("input.refused", 0, {"reason": reason})]
 
     def _refuse(
@@ -423,8 +442,8 @@ class Uplink:
     ) -> list[Action | Outcome]:
         """The server ended a response with an error, or never began it."""
         helps = cure(error, status)
-        if exchange.parent and not exchange.started:
-            link.lanes.forget(exchange.parent)  # gone, or evicted by the failed continuation
+        if exchange.parent and helps is Cure.RESEND:  # another error leaves it where it rests
+            link.lanes.forget(exchange.parent)
             self._stored = None
         if (seconds := retry_after_seconds(event)) is not None:
             self.not_before = max(self.not_before, now + seconds)

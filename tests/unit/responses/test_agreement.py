@@ -1,11 +1,13 @@
 """Whatever happens, and in whatever order: the server answers to what was heard, nothing else.
 
 The agent's machine and the local server's run back to back (`tests/support/back_to_back.py`).
-Hypothesis chooses what the person, the model, the tools and the network do next.
+Hypothesis chooses what the person, the model, the tools and the network do next: always the same
+conversations, or with VOICE_TEST_EXAMPLES=N in the environment N new ones.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -228,7 +230,8 @@ class Conversation(RuleBasedStateMachine):
 
 TestConversation = Conversation.TestCase
 TestConversation.settings = settings(
-    max_examples=500,
+    max_examples=int(os.environ.get("VOICE_TEST_EXAMPLES", "500")),
+    derandomize="VOICE_TEST_EXAMPLES" not in os.environ,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -18,9 +19,12 @@ from voice.turns.events import (
     AnswerEnded,
     AnswerHeard,
     CloseUtterance,
+    Commit,
     CompleteTurn,
+    Discard,
     EndJudged,
     Event,
+    GoOn,
     InputEnded,
     Interrupt,
     JudgeEnd,
@@ -543,3 +547,141 @@ def test_the_key_does_nothing_where_pauses_end_turns(dialogue: Dialogue) -> None
     dialogue.happen(1.0, TalkPressed(1.0, _sample(1.0)))
     dialogue.happen(2.0, TalkReleased(2.0, _sample(2.0)))
     assert not dialogue.actions
+
+
+# ── words ahead ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_final_words_are_told_while_the_user_speaks(dialogue: Dialogue) -> None:
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), _sample(1.0)))
+    dialogue.happen(1.4, WordsTranscribed(1, "turn on", _sample(1.4)))
+    assert not dialogue.wanted(Commit), "no word is final yet"
+    dialogue.happen(1.8, WordsTranscribed(1, "turn on the", _sample(1.8), "turn on"))
+    dialogue.happen(2.0, WordsTranscribed(1, "turn on the light", _sample(2.0), "turn on the"))
+    assert dialogue.wanted(Commit) == [Commit(1, "turn on"), Commit(1, "turn on the")]
+
+
+def test_words_that_become_final_in_a_pause_wait_for_what_comes_of_it(dialogue: Dialogue) -> None:
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), _sample(1.0)))
+    dialogue.happen(2.2, SpeechPaused(2.0, _sample(2.0)))
+    dialogue.happen(2.3, WordsTranscribed(1, "turn on", _sample(2.2), "turn on"))
+    assert not dialogue.wanted(Commit)
+    dialogue.happen(2.4, SpeechResumed(2.4, _sample(2.4)))
+    dialogue.happen(2.9, WordsTranscribed(1, "turn on the light", _sample(2.9), "turn on"))
+    assert dialogue.wanted(Commit) == [Commit(1, "turn on")]
+
+
+def test_words_of_an_utterance_that_is_over_come_with_the_question(dialogue: Dialogue) -> None:
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), _sample(1.0)))
+    dialogue.happen(2.2, SpeechPaused(2.0, _sample(2.0)))
+    dialogue.run_until(3.0)
+    dialogue.happen(3.1, WordsTranscribed(1, "turn on the light", _sample(2.2), "turn on"))
+    assert dialogue.wanted(Commit, Answer) == [Answer(1, "turn on the light")]
+
+
+# ── a likely end that was none ───────────────────────────────────────────────────────────────
+
+
+def _likely_ended() -> Dialogue:
+    dialogue = _paused("Turn on the lights.", 0.7)
+    assert dialogue.wanted(LikelyEnd, GoOn) == [LikelyEnd(1, "Turn on the lights.")]
+    dialogue.actions.clear()
+    return dialogue
+
+
+def test_speech_takes_a_likely_end_back() -> None:
+    dialogue = _likely_ended()
+    dialogue.happen(2.4, SpeechResumed(2.4, _sample(2.4)))
+    assert dialogue.wanted(GoOn) == [GoOn(1)]
+    dialogue.happen(2.5, WordsTranscribed(1, "Turn on the lights in", _sample(2.5)))
+    assert len(dialogue.wanted(GoOn)) == 1, "once is enough"
+
+
+def test_speech_after_no_likely_end_takes_nothing_back() -> None:
+    dialogue = _paused("and then", 0.7)
+    dialogue.happen(2.4, SpeechResumed(2.4, _sample(2.4)))
+    assert not dialogue.wanted(GoOn)
+
+
+def test_other_words_take_a_likely_end_back_and_may_be_one_themselves() -> None:
+    dialogue = _likely_ended()
+    dialogue.happen(2.3, WordsTranscribed(1, "Turn on the light.", _sample(2.3)))
+    assert dialogue.wanted(LikelyEnd, GoOn) == [GoOn(1), LikelyEnd(1, "Turn on the light.")]
+
+
+def test_other_words_that_sound_unfinished_only_take_it_back() -> None:
+    dialogue = _likely_ended()
+    dialogue.happen(2.3, WordsTranscribed(1, "Turn on the lights and", _sample(2.3)))
+    assert dialogue.wanted(LikelyEnd, GoOn) == [GoOn(1)]
+
+
+@pytest.mark.parametrize("text", ["turn on the lights", "Turn on (sighs) the lights!"])
+def test_the_same_words_take_nothing_back(text: str) -> None:
+    dialogue = _likely_ended()
+    dialogue.happen(2.3, WordsTranscribed(1, text, _sample(2.3)))
+    assert not dialogue.wanted(GoOn)
+
+
+# ── utterances that are none ─────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("text", ["", "Um.", "(laughs)"])
+def test_an_utterance_that_is_none_is_thrown_away(dialogue: Dialogue, text: str) -> None:
+    dialogue.speak(1.0, 1.5, text, turn=1)
+    dialogue.run_until(8.0)
+    assert dialogue.wanted(Discard, Answer) == [Discard(1)]
+
+
+def test_so_is_one_whose_words_are_lost(dialogue: Dialogue) -> None:
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), 0))
+    dialogue.happen(2.2, SpeechPaused(2.0, _sample(2.0)))
+    dialogue.run_until(3.0)
+    dialogue.happen(3.1, TranscriptionLost(1, "the model failed"))
+    assert dialogue.wanted(Discard) == [Discard(1)]
+
+
+def test_it_is_thrown_away_before_an_announcement_takes_the_floor(dialogue: Dialogue) -> None:
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), 0))
+    dialogue.happen(1.2, AnnouncementArrived("the tea is ready"))
+    dialogue.happen(1.7, SpeechPaused(1.5, _sample(1.5)))
+    dialogue.happen(1.8, WordsTranscribed(1, "", _sample(1.7)))
+    dialogue.run_until(5.0)
+    assert dialogue.wanted(Discard, Announce) == [Discard(1), Announce(2, "the tea is ready")]
+
+
+STEPS = st.tuples(st.sampled_from(["speech", "pause", "words"]), st.floats(0.02, 1.5))
+TEXTS = ["Turn on the lights.", "Turn on the light.", "Turn on", ""]
+
+
+@given(st.lists(STEPS, max_size=30), st.lists(st.sampled_from(TEXTS), min_size=1))
+def test_every_likely_end_is_taken_back_or_becomes_a_question(
+    steps: list[tuple[str, float]], texts: list[str]
+) -> None:
+    """So an answer that was begun early never stays undecided."""
+    dialogue, speaking, words = Dialogue(SHIPPED), False, itertools.cycle(texts)
+    for kind, seconds in [*steps, ("pause", 0.1), ("words", 0.1)]:
+        dialogue.run_until(dialogue.now + seconds)
+        at, sample = dialogue.now, _sample(dialogue.now)
+        turns = [action.turn for action in dialogue.wanted(OpenUtterance)]  # type: ignore[union-attr]
+        closed = len(turns) == len(dialogue.wanted(CloseUtterance))
+        if kind == "speech" and (closed or not speaking):
+            starts = SpeechStarted(at, sample, sample) if closed else SpeechResumed(at, sample)
+            dialogue.happen(at, starts)
+            speaking = True
+        elif kind == "pause" and speaking:
+            dialogue.happen(at, SpeechPaused(at, sample))
+            speaking = False
+        elif turns:
+            dialogue.happen(at, WordsTranscribed(turns[-1], next(words), sample))
+    dialogue.run_until(dialogue.now + 100.0)
+    undecided = 0
+    for action in dialogue.actions:
+        match action:
+            case LikelyEnd(turn, _):
+                assert not undecided
+                undecided = turn
+            case GoOn(turn) | Discard(turn) | Answer(turn, _) if turn == undecided:
+                undecided = 0
+            case GoOn():
+                raise AssertionError("there was nothing to take back")
+    assert not undecided
