@@ -88,5 +88,24 @@ def listen(
     print(report(result, plan.models))
 
 
+@app.command()
+def responses(
+    parts: Annotated[str, typer.Option(help="What to measure, with commas between.")] = (
+        "memory,events,bytes,bargein,rotation,recovery,ahead,eager"
+    ),
+    quick: Annotated[bool, typer.Option(help="A few repeats of each: does it work?")] = False,
+    out: Json = None,
+) -> None:
+    """The way to the server: cost of events, bytes, interruptions, lost connections, memory."""
+    from scripts.benchmarks.responses import PARTS, measure_responses, report  # noqa: PLC0415
+
+    chosen = [name.strip() for name in parts.split(",")]
+    for name in chosen:
+        if name not in PARTS:
+            known = ", ".join(PARTS)
+            raise typer.BadParameter(f"{name}: the parts are {known}", param_hint="--parts")
+    print(report(measure_responses(chosen, lambda result: write(out, result), quick=quick)))
+
+
 if __name__ == "__main__":
     app()

@@ -7,7 +7,7 @@ dropped, and an event of an unknown type is `None`. Encoding is complete.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Union
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -358,6 +358,9 @@ class _Type(Struct):
 _encoder = msgspec.json.Encoder()
 _type_decoder = msgspec.json.Decoder(_Type)
 _error_decoder = msgspec.json.Decoder(ErrorEvent)
+_known_decoder: msgspec.json.Decoder[ServerEvent] = msgspec.json.Decoder(
+    Union[tuple(SERVER_EVENTS.values())]  # noqa: UP007 (not known to the type checker)
+)
 _decoders = {name: msgspec.json.Decoder(event) for name, event in SERVER_EVENTS.items()}
 
 
@@ -372,6 +375,14 @@ def decode_server_event(message: str | bytes) -> ServerEvent | None:
     Raises `msgspec.DecodeError` (or its `ValidationError`) where it is not a JSON object or a
     field that is there has a wrong type.
     """
+    try:
+        return _known_decoder.decode(message)
+    except msgspec.ValidationError:
+        return _decode_oddity(message)
+
+
+def _decode_oddity(message: str | bytes) -> ServerEvent | None:
+    """An event of an unknown type, or of none, or one with a wrong field."""
     kind = _type_decoder.decode(message).type
     if decoder := _decoders.get(kind):
         return decoder.decode(message)

@@ -31,7 +31,7 @@ from voice.responses.answer import Answer
 from voice.responses.conversation import Conversation, Node
 from voice.responses.draft import Draft
 from voice.responses.eager import EagerBudget, same_words
-from voice.responses.events import InputItem, InputMessage, JsonObject
+from voice.responses.events import InputItem, InputMessage, JsonObject, OutputTextDelta
 from voice.responses.links import Links
 from voice.responses.options import AgentOptions
 from voice.responses.recovery import Backoff, Cure
@@ -122,7 +122,11 @@ class AgentMachine:
 
     def receive(self, fact: Fact, now: float) -> list[Action]:
         """Act on what happened."""
-        if isinstance(fact, Opened | OpenFailed | Lost | Arrived):
+        if isinstance(fact, Arrived):
+            actions = self._perform(self._uplink.receive(fact, now), now)
+            if isinstance(fact.event, OutputTextDelta):
+                return actions  # comes in thousands, and makes nothing due
+        elif isinstance(fact, Opened | OpenFailed | Lost):
             actions = self._perform(self._uplink.receive(fact, now), now)
         else:
             actions = self._act(fact, now)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from voice.responses.events import ClientEvent, FunctionCall, InputItem, ServerEvent
 
 # ── facts: the conversation ──────────────────────────────────────────────────────────────────
@@ -108,9 +110,8 @@ class Lost:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """The server sent an event."""
+class Arrived(Struct, frozen=True):
+    """The server sent an event. It comes in thousands: a struct is made six times as fast."""
 
     link: int
     event: ServerEvent
@@ -197,9 +198,8 @@ class AnswerDropped:
     turn: int
 
 
-@dataclass(frozen=True, slots=True)
-class TextReceived:
-    """More of the answer's text."""
+class TextReceived(Struct, frozen=True):
+    """More of the answer's text. It comes in thousands, as `Arrived` does."""
 
     turn: int
     text: str

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from voice.responses.conversation import Node, input_items
 from voice.responses.events import (
     Completed,
@@ -55,9 +57,8 @@ PRIME_SECONDS = 10.0
 """A server that has twice not answered `generate: false` by then does not understand it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wrote:
-    """More of the response's text."""
+class Wrote(Struct, frozen=True):
+    """More of the response's text. It comes in thousands: a struct is made six times as fast."""
 
     exchange: Exchange
     text: str
@@ -237,6 +238,9 @@ class Uplink:
 
     def receive(self, event: Event, now: float) -> list[Action | Outcome]:
         """Act on what happened to the connections."""
+        if isinstance(event, Arrived):
+            link = self._links.get(event.link)
+            return self._arrive(link, event.event, now) if link else []
         match event:
             case Opened():
                 return self._open(event, now)
@@ -247,9 +251,6 @@ class Uplink:
             case Lost(number, reason):
                 link = self._links.get(number)
                 return self._lose(link, reason, now) if link else []
-            case Arrived(number, arrived):
-                link = self._links.get(number)
-                return self._arrive(link, arrived, now) if link else []
 
     def timeout(self, now: float) -> list[Action | Outcome]:
         """Give up what has sent nothing for too long."""
