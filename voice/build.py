@@ -62,6 +62,10 @@ async def open_session(
     """
     async with AsyncExitStack() as stack:
         journal = await _open_journal(options, resume, stack)
+        if journal:
+            trace.mark(
+                "journal.opened", devices.clock.now(), resumed=resume, items=len(journal.items)
+            )
         server = _choose_server(options, devices.clock, trace, stack)
         async with asyncio.TaskGroup() as loading:
             transcriber = loading.create_task(

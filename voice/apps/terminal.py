@@ -66,14 +66,10 @@ class Terminal:
                 self._say("", f"{fields['tool']}: {fields['output']}", "dim")
             case "bargein":
                 self._status.update("interrupted")
-            case "answer.failed" | "connection.lost" | "journal.failed":
-                self._say("", fields["reason"], "red")
-            case "connection.recovered":
-                self._say("", "connected again", "green")
-            case "connection.fallback":
-                self._say("", f"{fields['reason']}: going on over HTTP", "yellow")
             case "turn.completed":
                 self._complete(fields)
+            case _ if notice := _notice(event):
+                self._say("", *notice)
 
     def _complete(self, fields: dict[str, Any]) -> None:
         if fields["interrupted"]:
@@ -85,6 +81,22 @@ class Terminal:
 
     def _say(self, who: str, what: str, style: str) -> None:
         self._console.print(Text(f"{who:>6}  ", "dim"), Text(what, style), sep="", soft_wrap=True)
+
+
+def _notice(event: TraceEvent) -> tuple[str, str] | None:
+    """What a person should know of the connection and the journal: text and style."""
+    fields = event.fields
+    match event.event:
+        case "answer.failed" | "connection.lost" | "journal.failed":
+            return fields["reason"], "red"
+        case "connection.recovered":
+            return "connected again", "green"
+        case "connection.fallback":
+            return f"{fields['reason']}: going on over HTTP", "yellow"
+        case "journal.opened" if fields["resumed"]:
+            kept = f"going on after {fields['items']} things that were said or done"
+            return kept if fields["items"] else "nothing to go on with", "dim"
+    return None
 
 
 def latency_line(latency: dict[str, float | None]) -> str:

@@ -61,6 +61,9 @@ class Exchange:
     steered: bool = False
     """The server took words for it: another response follows it on its lane by itself."""
 
+    compacts: bool = False
+    """The server may make the conversation short for it."""
+
     follows: bool = False
     """It is such a response: nobody asked for it with a request of its own."""
 

@@ -299,7 +299,7 @@ class AgentMachine:
     def _can_steer(self, answer: Answer) -> bool:
         """Only what has said nothing yet: else the server would remember words nobody heard."""
         exchange = answer.exchange
-        if exchange is None or not self._features.steering or self._features.compaction:
+        if exchange is None or exchange.compacts or not self._features.steering:
             return False
         silent = not (exchange.text or exchange.output or answer.kept)
         return silent and exchange.started and bool(exchange.response_id) and not answer.steered

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from voice.responses.events import JsonObject, ResponseCreate
 from voice.responses.lanes import Exchange
@@ -23,7 +23,7 @@ class Features:
     """User input for a response that still runs."""
 
     compaction: bool = False
-    """Making a long conversation short by itself; excludes steering."""
+    """Making a long conversation short by itself; a request that may do so cannot be steered."""
 
     cancel: bool = True
     """`response.cancel` on a WebSocket."""
@@ -45,12 +45,12 @@ class Requests:
         self.features = features
         self._model = model
         self._options = options
-        self._compacts = features.compaction and options.context_tokens > 0
         self._tools = tools
 
     def make(self, exchange: Exchange) -> ResponseCreate:
         """The request of an exchange: it continues from the parent and sends the items since."""
         parent, definitions = exchange.parent, self._tools()
+        exchange.compacts = self._compacts(exchange)
         return ResponseCreate(
             model=self._model,
             input=exchange.node.since(parent.node if parent else None),
@@ -60,11 +60,13 @@ class Requests:
             store=self._options.store,
             generate=UNSET if exchange.purpose == "answer" else False,
             stream_id=exchange.lane,
-            context_management=self._compaction(),
+            context_management=self._compaction() if exchange.compacts else UNSET,
         )
 
-    def _compaction(self) -> list[JsonObject] | UnsetType:
-        if not self._compacts:
-            return UNSET
-        threshold = self._options.context_tokens
-        return [{"type": "compaction", "compact_threshold": threshold}]
+    def _compacts(self, exchange: Exchange) -> bool:
+        """Only from half of the threshold on: a request that compacts cannot be steered."""
+        most_tokens = self._options.context_tokens
+        return self.features.compaction and 0 < most_tokens <= 2 * exchange.node.tokens
+
+    def _compaction(self) -> list[JsonObject]:
+        return [{"type": "compaction", "compact_threshold": self._options.context_tokens}]

@@ -60,6 +60,12 @@ def test_a_lost_connection_is_told_and_so_is_its_return() -> None:
     assert lines[3] == "the disk is full"
 
 
+def test_a_conversation_that_goes_on_says_so() -> None:
+    assert "going on after 4 things" in _shown(("journal.opened", {"resumed": True, "items": 4}))
+    assert "nothing to go on with" in _shown(("journal.opened", {"resumed": True, "items": 0}))
+    assert _shown(("journal.opened", {"resumed": False, "items": 0})) == ""
+
+
 def test_square_brackets_are_words_and_no_markup() -> None:
     assert "[bold]loud[/bold]" in _shown(("transcript.final", {"text": "[bold]loud[/bold]"}))
 

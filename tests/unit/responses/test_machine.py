@@ -532,11 +532,20 @@ def test_what_has_ended_meanwhile_is_not_steered() -> None:
 
 @pytest.mark.parametrize("features", [Features(), Features(steering=True, compaction=True)])
 def test_a_server_that_cannot_or_may_not_is_not_steered(features: Features) -> None:
-    bench = Bench(features=features)
+    bench = Bench(features=features, context_tokens=8)
     bench.ask(1)
     bench.begin()
     bench.tell(Interrupted(1, ""))
     unsteered(bench)
+
+
+def test_a_server_that_may_compact_later_is_steered_until_then() -> None:
+    bench = Bench(features=Features(steering=True, compaction=True))
+    bench.ask(1)
+    bench.begin()
+    bench.tell(Interrupted(1, ""))
+    bench.tell(Asked(2, "two"))
+    assert len(bench.steered) == 1
 
 
 # ── long conversations ───────────────────────────────────────────────────────────────────────

@@ -72,8 +72,9 @@ def test_the_server_may_keep_responses_where_that_is_wanted() -> None:
 
 def test_a_server_that_can_make_conversations_short_is_told_when() -> None:
     compacts = Features(compaction=True)
-    made = body(features=compacts, context_tokens=500)
-    assert made["context_management"] == [{"type": "compaction", "compact_threshold": 500}]
+    made = body(features=compacts, context_tokens=8)
+    assert made["context_management"] == [{"type": "compaction", "compact_threshold": 8}]
+    assert "context_management" not in body(features=compacts, context_tokens=500), "far from it"
     assert "context_management" not in body(features=compacts, context_tokens=0)
     assert "context_management" not in body(context_tokens=500)
 
