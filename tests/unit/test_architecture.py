@@ -20,7 +20,7 @@ PURE = {
         "responses.answer responses.conversation responses.draft responses.eager",
         "responses.events responses.journal_options responses.lanes responses.links",
         "responses.machine responses.options responses.presets responses.recovery",
-        "responses.requests responses.signals responses.sse responses.uplink",
+        "responses.requests responses.signals responses.steering responses.sse responses.uplink",
         "speak.abbreviations speak.chunker speak.levels speak.options speak.playback",
         "speak.speakable speak.synthesizer speak.words",
         "tools.docstring tools.durations tools.schema",

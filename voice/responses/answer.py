@@ -89,6 +89,11 @@ class Answer:
         self.keep_words()
         self.waiting, self.not_before, self.apart = True, not_before, self.spoke
 
+    def leave_steered(self) -> None:
+        """The words that steered it count now; nothing of the response before was passed on."""
+        if self.steered is not None:
+            self.tip, self.steered, self.exchange = self.steered, None, None
+
     def keep_words(self) -> None:
         """The response is given up, and not the words of it that were passed on."""
         if self.exchange is not None:

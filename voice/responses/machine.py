@@ -5,8 +5,7 @@ Theory. What was said is a tree (`conversation`), and whatever is under way is a
     draft     words of an utterance that goes on, sent ahead to be read
     eager     an answer begun at a likely end; it is adopted or dropped when the user has finished
     answer    the answer that was asked for, over its rounds of tool calls, until it was heard
-    parked    an answer that was interrupted before its first word and runs on for a moment: the
-              words that interrupted it may steer it
+    parked    an answer that was interrupted before its first word (`steering`)
 
 Facts change what is under way; then `_advance` sends what can be sent. A request is always made
 from the tree, for whatever connection there is, and continues from the nearest ancestor that the
@@ -63,6 +62,7 @@ from voice.responses.signals import (
     ToolReturned,
     WentOn,
 )
+from voice.responses.steering import Steering
 from voice.responses.uplink import Broke, Ended, Outcome, Read, Steered, Uplink, Wrote
 
 MOST_ATTEMPTS = 5
@@ -94,7 +94,7 @@ class AgentMachine:
         self._draft: Draft | None = None
         self._answer: Answer | None = None
         self._eager: Answer | None = None
-        self._parked: Answer | None = None
+        self._steering = Steering(self._uplink, possible=features.steering)
 
     # ── what others ask of it ────────────────────────────────────────────────────────────
 
@@ -116,7 +116,7 @@ class AgentMachine:
     @property
     def idle(self) -> bool:
         """Nothing is said, answered or being heard."""
-        return not (self._answer or self._eager or self._parked or self._draft)
+        return not (self._answer or self._eager or self._steering.parked or self._draft)
 
     # ── the contract ─────────────────────────────────────────────────────────────────────
 
@@ -162,7 +162,7 @@ class AgentMachine:
             case Discarded(turn):
                 if self._draft and self._draft.turn == turn:
                     self._drop_draft()
-                return [*self._drop_eager(turn), *self._drop_parked()]
+                return [*self._drop_eager(turn), *self._steering.drop()]
             case Asked(turn, text):
                 return self._ask(turn, text, now)
             case Announced(turn, text):
@@ -194,10 +194,11 @@ class AgentMachine:
         actions = self._drop_eager()
         tip = self._asking(turn, text)
         self._drop_draft()
-        if self._parked and self._can_steer(self._parked):
-            return [*actions, *self._steer(self._parked, turn, text, now)]
+        if steered := self._steering.begin(turn, text, self._conversation.settled, now):
+            self._answer, begun = steered
+            return actions + begun
         self._answer = Answer(turn, text, tip, now, asked=True)
-        return [*actions, *self._drop_parked(), AnswerBegun(turn, False)]
+        return [*actions, *self._steering.drop(), AnswerBegun(turn, False)]
 
     def _asking(self, turn: int, text: str) -> Node:
         draft, settled = self._draft, self._conversation.settled
@@ -210,7 +211,7 @@ class AgentMachine:
         said = InputMessage(role="assistant", content=text)
         tip = self._conversation.settled.child([said])
         self._answer = Answer(turn, "", tip, now, asked=True, waiting=False, written=True)
-        begun = [*self._drop_parked(), AnswerBegun(turn, False)]
+        begun = [*self._steering.drop(), AnswerBegun(turn, False)]
         return [*begun, TextReceived(turn, text), AnswerWritten(turn)]
 
     def _settle(self, turn: int, heard: str | None) -> list[Action]:
@@ -235,8 +236,7 @@ class AgentMachine:
         actions: list[Action] = [StopTools(answer.turn)] if answer.calls else []
         if answer.exchange is None:
             return actions
-        if steerable and self._can_steer(answer):
-            self._parked = answer
+        if steerable and self._steering.park(answer):
             return actions
         return [*actions, *self._uplink.abandon(answer.exchange)]
 
@@ -255,7 +255,7 @@ class AgentMachine:
         actions = self._drop_eager()
         if not self._options.eager or self._budget.spent or not self._uplink.roomy:
             return actions
-        if self._answer or self._parked:
+        if self._answer or self._steering.parked:
             return actions
         self._budget.begun += 1
         self._eager = Answer(turn, text, self._asking(turn, text), now, asked=False)
@@ -290,58 +290,6 @@ class AgentMachine:
         if draft and draft.exchange and not draft.exchange.response_id:
             draft.exchange.abandoned = True
 
-    def _drop_parked(self) -> list[Action]:
-        parked, self._parked = self._parked, None
-        return self._uplink.abandon(parked.exchange) if parked and parked.exchange else []
-
-    # ── steering ─────────────────────────────────────────────────────────────────────────
-
-    def _can_steer(self, answer: Answer) -> bool:
-        """Only what has said nothing yet: else the server would remember words nobody heard."""
-        exchange = answer.exchange
-        if exchange is None or exchange.compacts or not self._features.steering:
-            return False
-        silent = not (exchange.text or exchange.output or answer.kept)
-        return silent and exchange.started and bool(exchange.response_id) and not answer.steered
-
-    def _steer(self, answer: Answer, turn: int, text: str, now: float) -> list[Action]:
-        assert answer.exchange is not None
-        self._parked, self._answer = None, answer
-        words = InputMessage(role="user", content=text)
-        answer.turn = answer.exchange.turn = turn
-        answer.said, answer.since = text, now
-        answer.steered = self._conversation.settled.child([words])
-        note = Noted("steer.sent", turn, {"lane": answer.exchange.lane})
-        return [AnswerBegun(turn, False), note, *self._uplink.steer(answer.exchange, words)]
-
-    def _take_steering(self, answer: Answer, event: Steered) -> list[Action]:
-        if answer.steered is None:
-            return []
-        if event.accepted:
-            return [Noted("steer.accepted", answer.turn)]
-        return self._ask_anew(answer, event.reason)
-
-    def _end_steered(self, answer: Answer, ended: Ended) -> list[Action]:
-        """The steered response ended; the server goes on by itself, if the words came in time."""
-        assert answer.steered is not None
-        successor = ended.successor
-        if successor is None:
-            return self._ask_anew(answer, "the response had ended")
-        if ended.text:
-            actions = self._uplink.abandon(successor)
-            return [*actions, *self._ask_anew(answer, "the response had gone on")]
-        successor.node = answer.tip = answer.steered
-        answer.steered, answer.exchange = None, successor
-        return []
-
-    def _ask_anew(self, answer: Answer, reason: str) -> list[Action]:
-        """The words could not be put into the response: ask with them from the settled node."""
-        assert answer.steered is not None
-        abandoned = self._uplink.abandon(answer.exchange) if answer.exchange else []
-        answer.tip, answer.steered, answer.exchange = answer.steered, None, None
-        answer.retry(0.0)
-        return [Noted("steer.failed", answer.turn, {"reason": reason}), *abandoned]
-
     # ── what becomes of requests ─────────────────────────────────────────────────────────
 
     def _perform(self, happened: Sequence[Action | Outcome], now: float) -> list[Action]:
@@ -359,7 +307,7 @@ class AgentMachine:
                     actions += self._break(one, now)
                 case Steered():
                     answer = self._answer_of(one)
-                    actions += self._take_steering(answer, one) if answer else []
+                    actions += self._steering.take(answer, one) if answer else []
                 case _:
                     actions.append(one)
         return actions
@@ -368,14 +316,11 @@ class AgentMachine:
         answers = self._answers()
         return next((answer for answer in answers if answer.exchange is outcome.exchange), None)
 
-    def _is_parked(self, outcome: Wrote | Ended | Broke) -> bool:
-        return self._parked is not None and self._parked.exchange is outcome.exchange
-
     def _take_text(self, wrote: Wrote) -> list[Action]:
-        if self._is_parked(wrote):
-            return self._drop_parked()
         answer = self._answer_of(wrote)
-        if answer is None or answer.steered is not None:
+        if answer is None:
+            return self._steering.notice(wrote)
+        if answer.steered is not None:
             return []
         received = TextReceived(answer.turn, answer.take(wrote.text))
         if answer.characters <= self._options.longest_answer_characters:
@@ -386,13 +331,11 @@ class AgentMachine:
         return [received, *actions, note, AnswerWritten(answer.turn)]
 
     def _end(self, ended: Ended) -> list[Action]:
-        if self._is_parked(ended):
-            self._parked = None
         answer = self._answer_of(ended)
         if answer is None:
-            return []
+            return self._steering.notice(ended)
         if answer.steered is not None:
-            return self._end_steered(answer, ended)
+            return self._steering.end(answer, ended)
         actions: list[Action] = []
         if ended.text and not ended.exchange.text:  # a server without deltas
             actions.append(TextReceived(answer.turn, answer.take(ended.text)))
@@ -413,16 +356,12 @@ class AgentMachine:
         if draft and draft.exchange is broke.exchange:
             draft.refused = broke.cure is not Cure.RECONNECT
             draft.ended(broke.exchange, read=False)
-        if self._is_parked(broke):
-            self._parked = None
         answer = self._answer_of(broke)
         if answer is None:
-            return []
+            return self._steering.notice(broke)
         if answer is self._eager:
             return self._drop_eager()
-        if answer.steered is not None:
-            # What was said before the words came was not passed on.
-            answer.tip, answer.steered, answer.exchange = answer.steered, None, None
+        answer.leave_steered()
         return self._try_again(answer, broke, now)
 
     def _try_again(self, answer: Answer, broke: Broke, now: float) -> list[Action]:
@@ -493,7 +432,9 @@ class AgentMachine:
     def _feed(self, now: float) -> list[Action]:
         """Send words ahead, while nothing else goes on."""
         draft = self._draft
-        if draft is None or self._answer or self._eager or self._parked or not self._uplink.feeds:
+        if draft is None or self._answer or self._eager or self._steering.parked:
+            return []
+        if not self._uplink.feeds:
             return []
         words = draft.due(self._options.input_words) if self._options.input == "stream" else ""
         if not words:
