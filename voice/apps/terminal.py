@@ -94,7 +94,7 @@ def _notice(event: TraceEvent) -> tuple[str, str] | None:
         case "connection.fallback":
             return f"{fields['reason']}: going on over HTTP", "yellow"
         case "journal.opened" if fields["resumed"]:
-            kept = f"going on after {fields['items']} things that were said or done"
+            kept = f"going on where we stopped ({fields['items']} messages)"
             return kept if fields["items"] else "nothing to go on with", "dim"
     return None
 

@@ -263,7 +263,7 @@ class AgentMachine:
 
     def _adopt(self, eager: Answer, now: float) -> list[Action]:
         self._answer, self._eager = eager, None
-        fields = {"seconds": round(now - eager.since, 3), "tokens": eager.tokens}
+        fields = {"tokens": eager.tokens}
         eager.asked, eager.since = True, now
         calls = [CallTool(eager.turn, call) for call in eager.calls]
         return [Noted("eager.adopted", eager.turn, fields), AnswerAdopted(eager.turn), *calls]
