@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from voice.models.resolve import resolve, weights
 
 DATA = Path(__file__).parent / "data"
+
+# Always the same examples, or with VOICE_TEST_EXAMPLES=N in the environment N new ones. No time
+# limit for one: on a noisy machine it says nothing.
+settings.register_profile(
+    "voice",
+    max_examples=int(os.environ.get("VOICE_TEST_EXAMPLES", "100")),
+    derandomize="VOICE_TEST_EXAMPLES" not in os.environ,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("voice")
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,9 @@ from voice.tools.timers import Timers
 from voice.trace import Trace
 from voice.turns.machine import TurnMachine
 
+_SPARE_MINUTES = 5.0
+"""Before a server ends a connection: it is replaced after a turn, perhaps not at the first try."""
+
 
 @dataclass(frozen=True, slots=True)
 class Devices:
@@ -149,7 +152,7 @@ def _choose_server(options: Options, clock: Clock, trace: Trace, stack: AsyncExi
         address = asyncio.get_running_loop().create_future()
         address.set_result(found)
         model = chosen.model if named else "default"
-    minutes = min(chosen.rotate_minutes, 0.9 * preset.connection_minutes)
+    minutes = min(chosen.rotate_minutes, preset.connection_minutes - _SPARE_MINUTES)
     kind: TransportKind = chosen.transport
 
     async def connect() -> Transport:

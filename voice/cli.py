@@ -146,10 +146,22 @@ def serve(
     port: Annotated[int | None, typer.Option(metavar="P", help="0 picks a free one.")] = None,
     backend: Annotated[
         str | None,
-        typer.Option(metavar="llama|script", help="A model in this process, or written replies."),
+        typer.Option(
+            metavar="llama|script|upstream",
+            help="A model in this process, written replies, or another server.",
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(metavar="M", help="Language model by name, or a GGUF file.")
+        str | None,
+        typer.Option(metavar="M", help="Language model by name, or a GGUF file; or upstream's."),
+    ] = None,
+    upstream: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Server with OpenAI's chat completions, such as Ollama, vLLM or llama-server: "
+            "its base URL (key in VOICE_UPSTREAM_KEY).",
+        ),
     ] = None,
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Cores for the model; 0: all physical ones.")
@@ -184,6 +196,7 @@ def serve(
             "backend": backend,
             "model": model,
             "threads": threads,
+            "upstream": upstream,
             "script": str(script) if script else None,
             "ttft": ttft,
             "tokens_per_second": tokens_per_second,

@@ -52,11 +52,12 @@ class ServerOptions:
     key: str = ""
     """What clients must show. Better in VOICE_SERVER_KEY than in a file."""
 
-    backend: Literal["llama", "script"] = "llama"
-    """Who writes: a language model in the process, or a script."""
+    backend: Literal["llama", "script", "upstream"] = "llama"
+    """Who writes: a language model in the process, a script, or another server."""
 
     model: str = "auto"
-    """A language model by name (`voice models list`) or a GGUF file; `auto`: what suits here."""
+    """A language model by name (`voice models list`) or a GGUF file; `auto`: what suits here.
+    Of an upstream server, its name there; `auto`: the first that it lists."""
 
     threads: int = 0
     """Cores for the model; 0: the machine's physical cores."""
@@ -75,6 +76,14 @@ class ServerOptions:
 
     tokens_per_second: float = 0.0
     """Script backend: speed of the tokens; 0: all at once."""
+
+    upstream: str = ""
+    """Upstream backend: base URL of any server with OpenAI's chat completions (Ollama, vLLM,
+    llama-server). Its key, if it wants one, is taken from VOICE_UPSTREAM_KEY alone."""
+
+    warm: bool = True
+    """Upstream backend: let that server read words while they are spoken, with a request for one
+    token each time that is dropped. Off where requests or tokens cost money."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -393,16 +393,17 @@ class Session:
         if self._trace.marked("audio.first", turn):
             self._trace.mark("playback.stopped", now, turn)
         self._end_turn(now, text, heard, interrupted=True)
-        self._parts.agent.tell(Interrupted(turn, heard))
+        self._parts.agent.tell(Interrupted(turn, _answered(text, heard)))
 
     def _complete(self, turn: int, now: float, failure: str) -> None:
-        assert self._speech is not None
-        text = self._speech.text
-        self._speech = self._speaking = None
-        self._end_turn(now, text, text, interrupted=False)
+        speech, self._speech, self._speaking = self._speech, None, None
+        assert speech is not None
+        # A voice that failed has not said all that was written.
+        heard = speech.stop() if failure else speech.text
+        self._end_turn(now, speech.text, heard, interrupted=False)
         if failure:
             self._trace.mark("answer.failed", now, turn, reason=failure)
-            self._parts.agent.tell(Interrupted(turn, text.removesuffix(APOLOGY)))
+            self._parts.agent.tell(Interrupted(turn, _answered(speech.text, heard)))
         else:
             self._parts.agent.tell(Heard(turn))
 
@@ -442,6 +443,11 @@ class Session:
         if overruns or underruns:
             now = self._clock.now()
             self._trace.mark("audio.lost", now, overruns=overruns, underruns=underruns)
+
+
+def _answered(text: str, heard: str) -> str:
+    """What was heard of an answer without our apology at its end, which the model never said."""
+    return heard[: len(text.removesuffix(APOLOGY))]
 
 
 def _fact(action: Commit | LikelyEnd | GoOn | Discard) -> Fact:

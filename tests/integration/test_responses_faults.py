@@ -131,16 +131,16 @@ async def test_who_asks_does_not_wait_for_the_next_try_to_connect() -> None:
     backend = RecordingBackend(ScriptBackend([OTHER]))
     gone = Endpoint(backend, "127.0.0.1", 0)
     host, port = await gone.open()
-    async with talking(f"ws://{host}:{port}/v1", jitter=1.0) as talk:
+    async with talking(f"ws://{host}:{port}/v1", jitter=20.0) as talk:
         await talk.ask("Hello")
         await gone.close()
         await talk.until(lambda: talk.noted("connection.lost"))
-        await asyncio.sleep(0.7)  # it is tried at once, after 0.5 s, and then after 1.5 s
+        await asyncio.sleep(0.3)  # it is tried at once, and then after 10 s
         back = Endpoint(backend, host, port)
         await back.open()
         asked_at = asyncio.get_running_loop().time()
         assert await talk.ask("Really") == "As I said."
-        assert asyncio.get_running_loop().time() - asked_at < 0.6
+        assert asyncio.get_running_loop().time() - asked_at < 5
         check(talk, backend)
     await back.close()
 
@@ -164,7 +164,7 @@ async def test_too_many_requests_are_repeated_when_the_server_says() -> None:
     assert went.answer == NOON
     sent = [note["at"] for note in went.talk.noted("request.sent")[1:4]]
     for gap in (sent[1] - sent[0], sent[2] - sent[1]):
-        assert 0.3 <= gap < 0.8
+        assert 0.3 <= gap < 3
 
 
 @pytest.mark.parametrize("kind", ["error", "fail"])
@@ -250,7 +250,7 @@ async def test_a_connection_that_ends_while_a_tool_runs_costs_nothing() -> None:
 
 async def test_a_server_that_ignores_cancels_does_not_delay_the_next_answer() -> None:
     script = Script(
-        [Reply(match="story", text=" ".join(f"word{n}" for n in range(200))), OTHER],
+        [Reply(match="story", text=" ".join(f"word{n}" for n in range(1000))), OTHER],
         ignore_cancel=True,
     )
     backend = ScriptBackend(script, tokens_per_second=50)
@@ -280,7 +280,7 @@ async def test_a_connection_that_ends_after_an_interruption_keeps_what_was_heard
 
 async def test_words_before_the_first_one_of_the_answer_steer_it() -> None:
     replies = [Reply(match="lamp", text="It is on."), Reply(text="One moment.")]
-    backend = ScriptBackend(replies, ttft_seconds=0.25)
+    backend = ScriptBackend(replies, ttft_seconds=1.0)
     async with recorded(backend) as (url, server), talking(url) as talk:
         await talk.ask("Hello")
         await begin(talk, server, "Turn on")
@@ -298,7 +298,7 @@ async def begin(talk: Talk, server: RecordingBackend, text: str) -> None:
     talk.begin(text)
     async with asyncio.timeout(10):
         await server.begun.wait()
-    await asyncio.sleep(0.05)  # `response.created` is on its way, and nothing tells its arrival
+    await asyncio.sleep(0.2)  # `response.created` is on its way, and nothing tells its arrival
 
 
 @pytest.mark.parametrize("kind", ["drop", "error", "stall"])
@@ -307,8 +307,8 @@ async def test_steering_that_goes_wrong_loses_no_word(kind: Any) -> None:
         Reply(match="lamp", fault=kind, after=2, times=1, text="It is on."),
         Reply(text="One moment."),
     ]
-    backend = ScriptBackend(replies, ttft_seconds=0.25)
-    async with recorded(backend) as (url, server), talking(url, stall_seconds=0.6) as talk:
+    backend = ScriptBackend(replies, ttft_seconds=0.5)
+    async with recorded(backend) as (url, server), talking(url, stall_seconds=2.0) as talk:
         await begin(talk, server, "Turn on")
         await talk.cut("")
         assert await talk.ask("the lamp") == "It is on."
@@ -390,9 +390,9 @@ async def test_a_server_that_throws_us_out_is_not_besieged() -> None:
     async with serve(throw_out, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
         async with talking(f"ws://127.0.0.1:{port}/v1", PLAIN) as talk:
+            await talk.until(lambda: len(talk.noted("connection.recovered")) >= 2)
             await asyncio.sleep(0.5)
-            assert len(talk.noted("connection.recovered")) >= 2
-        assert comings <= 6
+        assert comings <= 12
 
 
 # ── over HTTP ────────────────────────────────────────────────────────────────────────────────

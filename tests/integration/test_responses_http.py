@@ -254,6 +254,7 @@ async def test_too_many_requests_say_when_to_come_back() -> None:
         ('{"error": {"code": null, "message": ["odd"]}}', None, "HTTP 503 Service Unavailable"),
         ("[1]", None, "HTTP 503 Service Unavailable"),
         ('{"error": "bu', None, "HTTP 503 Service Unavailable"),
+        ("[" * 5000, None, "HTTP 503 Service Unavailable"),
     ],
 )
 async def test_a_refusal_in_any_shape_is_an_error(body: str, code: str, message: str) -> None:
@@ -316,12 +317,14 @@ async def test_an_error_without_a_type_is_an_error() -> None:
 
 async def test_what_is_no_event_is_handed_on_as_it_is() -> None:
     odd = b'data: what?\n\ndata: {}\n\ndata: {"type":"x"}\n\n'
-    async with talking(once(odd, *text_events("r"))) as (transport, _):
+    deep = b'{"error":' + b"[" * 5000
+    async with talking(once(odd, b"data: " + deep + b"\n\n", *text_events("r"))) as (transport, _):
         await transport.send(create("a"))
         messages = transport.messages()
         assert await anext(messages) == b"what?"
         assert json.loads(await anext(messages)) == {"stream_id": "a"}
         assert json.loads(await anext(messages)) == {"stream_id": "a", "type": "x"}
+        assert await anext(messages) == deep
 
 
 async def test_a_slow_reader_slows_the_server_and_loses_nothing() -> None:
@@ -336,7 +339,7 @@ async def test_a_slow_reader_slows_the_server_and_loses_nothing() -> None:
     async with talking(answer) as (transport, _):
         await transport.send(create("a"))
         before = -1
-        while sent > before:  # until the server stands still
+        while sent > before or not sent:  # until the server stands still
             before = sent
             await asyncio.sleep(0.2)
         assert sent < count
@@ -461,6 +464,14 @@ async def test_no_fallback_to_what_is_no_server(reply: bytes, named: str) -> Non
             await open_transport(endpoint(url, ""), "auto")
     assert named in str(raised.value)
     assert url in str(raised.value)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_no_fallback_where_the_server_is_only_busy(status: int) -> None:
+    """It takes WebSockets a moment later, and the fallback is for the whole session."""
+    async with sse_server(says("Hi"), {"/v1/responses": status, "/v1/models": 200}) as server:
+        with pytest.raises(AgentError, match=f"is busy .HTTP {status}"):
+            await open_transport(endpoint(server.url, ""), "auto")
 
 
 async def test_no_fallback_where_nobody_listens() -> None:

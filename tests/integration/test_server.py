@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from voice.errors import ModelError, ServerError, UsageError
 from voice.server.backend import Piece, Prompt, TextDelta
-from voice.server.endpoint import Endpoint
+from voice.server.endpoint import OUTBOX_LIMIT, Endpoint
 from voice.server.llama import LlamaBackend
 from voice.server.script import Reply, ScriptBackend
 from voice.server.serve import ServeOptions, serve
@@ -209,13 +209,13 @@ async def test_a_cancel_frees_the_lane_and_stops_the_backend() -> None:
         response_id = (await hear(websocket, "response.created"))["response"]["id"]
         await websocket.send(json.dumps({"type": "response.cancel", "response_id": response_id}))
         await hear(websocket, "response.incomplete")
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):
             await stopped.wait()
         stopped.clear()
         await say(websocket, input="Go on")
         await hear(websocket, "response.output_text.delta")
         await websocket.close()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):
             await stopped.wait()  # a lost client stops its responses
 
 
@@ -243,6 +243,28 @@ async def test_a_slow_reader_pauses_its_backend() -> None:
                 await asyncio.sleep(0.5)
         assert produced < 2_000  # of 10 kB: what the sockets and the outbox hold
         await websocket.recv()
+
+
+async def test_a_client_that_never_reads_and_goes_does_not_hold_the_server() -> None:
+    sent = 0
+
+    async def flood(websocket: ClientConnection) -> None:
+        nonlocal sent
+        while True:
+            await say(websocket, input="Go", previous_response_id="x" * 60_000)
+            sent += 1
+
+    async with asyncio.timeout(60):
+        async with serving(ScriptBackend()) as address:
+            websocket = await connect(f"ws://{address}/v1/responses", compression=None)
+            websocket.transport.pause_reading()
+            flooding = asyncio.create_task(flood(websocket))
+            before = -1
+            while sent != before or sent <= OUTBOX_LIMIT:  # until the server takes no more
+                before = sent
+                await asyncio.sleep(0.5)
+            flooding.cancel()
+            websocket.transport.abort()
 
 
 async def test_a_failing_backend_fails_the_response_only() -> None:

@@ -9,7 +9,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-FOUNDATIONS = {"voice", "voice.errors", "voice.audio.frames", "voice.trace", "voice.clock"}
+FOUNDATIONS = {
+    "voice",
+    "voice.errors",
+    "voice.audio.frames",
+    "voice.trace",
+    "voice.clock",
+    "voice.sse",
+}
 PURE = {
     f"voice.{name}"
     for names in (
@@ -20,11 +27,11 @@ PURE = {
         "responses.answer responses.conversation responses.draft responses.eager",
         "responses.events responses.journal_options responses.lanes responses.links",
         "responses.machine responses.options responses.presets responses.recovery",
-        "responses.requests responses.signals responses.steering responses.sse responses.uplink",
+        "responses.requests responses.signals responses.steering responses.uplink",
         "speak.abbreviations speak.chunker speak.levels speak.options speak.playback",
         "speak.speakable speak.synthesizer speak.words",
         "tools.docstring tools.durations tools.schema",
-        "server.backend server.calling server.chatml server.protocol server.requests",
+        "server.backend server.calling server.chat server.chatml server.protocol server.requests",
         "server.faults server.lanes server.signals server.steering",
         "server.truncation server.writer",
     )
@@ -83,7 +90,7 @@ def test_imports_run_one_way(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(PURE | {"voice.audio.frames", "voice.errors", "voice.trace"})
+    "name", sorted(PURE | {"voice.audio.frames", "voice.errors", "voice.sse", "voice.trace"})
 )
 def test_pure_modules_do_no_io_and_read_no_clock(name: str) -> None:
     assert {imported.partition(".")[0] for imported in MODULES[name]} & IMPURE == set()

@@ -287,6 +287,26 @@ async def test_a_failing_server_is_said_and_the_conversation_goes_on(tmp_path: P
     assert [item["content"] for item in held.requests[-1]["input"]] == ["one", "two"]
 
 
+@pytest.mark.parametrize("interruption", [3.2, 4.0])
+async def test_an_apology_is_not_remembered_even_where_it_is_interrupted(
+    tmp_path: Path, interruption: float
+) -> None:
+    def reply(request: Request, number: int) -> Iterable[ServerEvent | str]:
+        lane = request["stream_id"]
+        if request["input"][-1]["content"] == "one":
+            error = ErrorBody(code="model_not_found", message="out of order")
+            return [ErrorEvent(stream_id=lane, status=400, error=error)]
+        return text_events(lane, f"r{number}", "Fine again.")
+
+    talk = [(1.0, 2.0), (interruption, interruption + 1.0)]
+    held = await _hold(tmp_path, talk, ["one", "two"], reply, seconds=14.0)
+    failed = held.turns()[0]
+    assert failed["interrupted"] is True
+    assert failed["heard_text"]
+    assert APOLOGY.startswith(failed["heard_text"])
+    assert [item["content"] for item in held.requests[-1]["input"]] == ["one", "two"]
+
+
 async def test_an_overloaded_server_is_asked_again(tmp_path: Path) -> None:
     def reply(request: Request, number: int) -> Iterable[ServerEvent | str]:
         lane = request["stream_id"]
@@ -368,10 +388,19 @@ async def test_words_go_ahead_while_they_are_spoken(tmp_path: Path) -> None:
 
 
 class _BrokenVoice:
+    """It says the first `clauses` of all that it is to say, and then no more."""
+
     rate = RATE
 
+    def __init__(self, clauses: int = 0) -> None:
+        self._clauses = clauses
+        self._voice = FakeSynthesizer(RATE)
+
     def synthesize(self, text: str) -> Iterator[Sound]:
-        raise ModelError("the voice is broken", "mend it")
+        self._clauses -= 1
+        if self._clauses < 0:
+            raise ModelError("the voice is broken", "mend it")
+        return self._voice.synthesize(text)
 
 
 @pytest.mark.parametrize("eager", [True, False])
@@ -386,7 +415,24 @@ async def test_a_voice_that_fails_is_said_in_the_trace(tmp_path: Path, eager: bo
     )
     (turn,) = held.turns()
     assert turn["eager"] is eager
+    assert turn["heard_text"] == ""
     assert "the voice is broken" in held.named("answer.failed")[0].fields["reason"]
+
+
+async def test_what_a_voice_that_fails_did_not_say_is_not_remembered(tmp_path: Path) -> None:
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0), (8.0, 9.0)],
+        ["one", "two"],
+        _say("So far so good. Here the voice is lost."),
+        voice=_BrokenVoice(clauses=1),
+        seconds=14.0,
+    )
+    failed, _ = held.turns()
+    assert len(held.named("answer.failed")) == 2
+    said = [item["content"] for item in held.requests[1]["input"]]
+    assert said == [text for text in ("one", failed["heard_text"], "two") if text]
+    assert "lost" not in failed["heard_text"]
 
 
 async def test_silence_ends_with_the_file(tmp_path: Path) -> None:

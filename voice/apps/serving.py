@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 from voice.config import ServerOptions
@@ -20,6 +21,10 @@ def run_server(options: ServerOptions) -> None:
         model=_model(options),
         threads=options.threads or None,
         context_tokens=options.context_tokens,
+        upstream=options.upstream,
+        upstream_model="" if options.model == "auto" else options.model,
+        upstream_key=os.environ.get("VOICE_UPSTREAM_KEY", ""),
+        warm=options.warm,
         connection_seconds=options.connection_seconds,
         script=Path(options.script) if options.script else None,
         ttft_seconds=options.ttft,

@@ -228,7 +228,7 @@ class Agent:
             del self._serving[number]
             if not self._connected.is_set():
                 raise  # the very first one: a wrong address is no accident
-            self.tell(OpenFailed(number, error.problem))
+            self.tell(OpenFailed(number, str(error)))
             return
         self._connected.set()
         self._wires[number] = wire = _Wire(transport)
@@ -253,7 +253,7 @@ class Agent:
         async for message in transport.messages():
             try:
                 event = decode_server_event(message)
-            except (msgspec.DecodeError, UnicodeError) as error:
+            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
                 self._garbled += 1
                 _log.info("the server sent what is no event (%s): %.120s", error, message)
                 continue

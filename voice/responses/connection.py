@@ -41,6 +41,9 @@ PONG_SECONDS: Final = 10.0
 LARGEST_EVENT_BYTES: Final = 16 * 2**20
 """`response.completed` repeats the whole answer and its tools; what is larger is no event."""
 
+_KEY_STATUSES = (401, 403)
+_BUSY_STATUSES = (429, 503)
+
 _SECURE = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 # The library writes the handshake's headers, and so the key, into its debug log.
@@ -211,11 +214,12 @@ def secure_context() -> ssl.SSLContext:
 def refuses_websockets(error: AgentError) -> bool:
     """Whether something was reached that takes no WebSocket; HTTP may still get through.
 
-    Nothing that listens, an unknown name, failed TLS and a refused key are no such cases.
+    Nothing that listens, an unknown name, failed TLS, a refused key and a busy server are no such
+    cases.
     """
     match error.__cause__:
         case InvalidStatus(response=response):
-            return response.status_code not in (401, 403)
+            return response.status_code not in (*_KEY_STATUSES, *_BUSY_STATUSES)
         case InvalidHandshake() | TimeoutError() | ConnectionResetError():
             return True
         case _:
@@ -277,10 +281,12 @@ def _tls_problem(error: ssl.SSLError) -> str:
 
 def _refused(to: Endpoint, status: int) -> AgentError:
     """The server answered the handshake with an HTTP status of its own."""
-    if status in (401, 403):
+    if status in _KEY_STATUSES:
         return AgentError(
             f"{to.url} refuses the key", f"set {to.key_variable} to that server's API key"
         )
+    if status in _BUSY_STATUSES:
+        return AgentError(f"{to.url} is busy (HTTP {status})", "try again in a moment")
     return AgentError(
         f"{to.url} answers HTTP {status} instead of a WebSocket",
         "check the path (the base URL usually ends in /v1) and that WebSocket mode is served",

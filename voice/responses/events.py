@@ -108,7 +108,9 @@ class ErrorBody(Wire):
     """What went wrong, as in `error` and `response.failed`."""
 
     type: str | None = None
-    code: str | None = None
+    code: str | int | None = None
+    """A name; gateways put the HTTP status here."""
+
     message: str = ""
     param: str | None = None
     headers: JsonObject | UnsetType = UNSET
@@ -333,7 +335,7 @@ class ErrorEvent(ServerEvent, tag="error"):
 
     status: int | None = None
     error: ErrorBody | None = None
-    code: str | UnsetType | None = UNSET
+    code: str | int | UnsetType | None = UNSET
     message: str | UnsetType = UNSET
     param: str | UnsetType | None = UNSET
     headers: JsonObject | UnsetType = UNSET

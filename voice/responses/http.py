@@ -41,7 +41,7 @@ from voice.responses.events import (
     encode,
 )
 from voice.responses.recovery import CONNECTION_LOST
-from voice.responses.sse import SseParser
+from voice.sse import EventTooLarge, SseParser
 
 SILENCE_SECONDS: Final = 120.0
 """A stream that sends nothing for so long is broken; its lane must not be held for ever.
@@ -191,7 +191,7 @@ class HttpTransport:
                 return _lost(f"{self._url} ended the stream before the response{_kind(response)}")
         except httpx.HTTPError as error:
             return _lost(f"the connection to {self._url} broke: {error or type(error).__name__}")
-        except AgentError as error:
+        except EventTooLarge as error:
             return _lost(error.problem)
 
     async def _relay(self, exchange: _Exchange, chunks: AsyncIterator[bytes]) -> None:
@@ -206,10 +206,8 @@ class HttpTransport:
     async def _hand_on(self, exchange: _Exchange, data: bytes) -> None:
         try:
             head = _head_decoder.decode(data)
-        except (msgspec.DecodeError, UnicodeError):
-            await self._arrived.put(
-                data
-            )  # no event: the client counts and logs what it cannot read
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            await self._arrived.put(data)  # no event: the client counts and logs what it is
             return
         fields: dict[str, str] = {"stream_id": exchange.lane}
         if not head.type and head.error is not None:
@@ -300,7 +298,7 @@ def _error_body(status: int, body: bytes) -> ErrorBody:
     """The error in a body of the API's shape, or else the status in words."""
     try:
         told = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         told = None
     error = told.get("error", told) if isinstance(told, dict) else told
     if isinstance(error, str):

@@ -124,7 +124,8 @@ class AgentMachine:
         """Act on what happened."""
         if isinstance(fact, Arrived):
             actions = self._perform(self._uplink.receive(fact, now), now)
-            if isinstance(fact.event, OutputTextDelta):
+            answer = self._answer
+            if isinstance(fact.event, OutputTextDelta) and not (answer and answer.waiting):
                 return actions  # comes in thousands, and makes nothing due
         elif isinstance(fact, Opened | OpenFailed | Lost):
             actions = self._perform(self._uplink.receive(fact, now), now)
@@ -321,7 +322,7 @@ class AgentMachine:
         if answer is None:
             return self._steering.notice(wrote)
         if answer.steered is not None:
-            return []
+            return self._steering.overtake(answer)
         received = TextReceived(answer.turn, answer.take(wrote.text))
         if answer.characters <= self._options.longest_answer_characters:
             return [received]

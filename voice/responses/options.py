@@ -52,7 +52,8 @@ class AgentOptions:
     chain. A server that can compact does so instead. 0: never. Our own server's context is kept."""
 
     rotate_minutes: Annotated[float, Meta(gt=0)] = 55.0
-    """Age at which a connection is replaced, while nobody speaks. Servers end them after 60."""
+    """Age at which a connection is replaced, while nobody speaks. Servers end them after 60; xAI
+    ends them after 25, and they are replaced after 20 there."""
 
     stall_seconds: Annotated[float, Meta(gt=0)] = 60.0
     """A response that sends nothing for this long has failed."""

@@ -46,7 +46,9 @@ _TRANSIENT_STATUSES = {408, 409, 425, 429}
 
 def cure(error: ErrorBody, status: int | None = None) -> Cure:
     """What helps against an error; codes win over the HTTP-like status."""
-    if error.code in _CURES:
+    if isinstance(error.code, int):
+        status = status or error.code
+    elif error.code in _CURES:
         return _CURES[error.code]
     if status is not None and (status in _TRANSIENT_STATUSES or status >= 500):
         return Cure.WAIT

@@ -5,8 +5,8 @@ until the words that interrupted it are known. If the server can and the respons
 nothing yet, the words are put into it (`response.steer`); it ends early, and the server goes on by
 itself with a successor, which is the answer. In all other cases the words are asked with as ever.
 
-A response that has written anything is never steered: its words were not heard, but the server
-would remember them.
+A response that has written anything is never steered, and one that writes on although it was
+steered is left at once: its words were not heard, but the server would remember them.
 """
 
 from __future__ import annotations
@@ -77,6 +77,10 @@ class Steering:
         if steered.accepted:
             return [Noted("steer.accepted", answer.turn)]
         return self._ask_anew(answer, steered.reason)
+
+    def overtake(self, answer: Answer) -> list[Action]:
+        """The steered response writes on."""
+        return self._ask_anew(answer, "the response had gone on")
 
     def end(self, answer: Answer, ended: Ended) -> list[Action]:
         """The steered response ended; its successor is the answer, if the words came in time."""

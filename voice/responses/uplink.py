@@ -336,8 +336,10 @@ class Uplink:
         exchange.now = now
         match event:
             case OutputTextDelta():
+                if exchange.abandoned or not event.delta:
+                    return []  # a server that ignores the cancel may write on for ever
                 exchange.text += event.delta
-                return [Wrote(exchange, event.delta)] if event.delta else []
+                return [Wrote(exchange, event.delta)]
             case Created():
                 exchange.response_id, exchange.started = event.response.id, True
                 return [*self.abandon(exchange)] if exchange.abandoned else []
@@ -360,10 +362,11 @@ class Uplink:
     def _refuse_steering(
         self, link: Link, exchange: Exchange, event: SteerFailed
     ) -> list[Action | Outcome]:
-        reason = event.error.code or event.error.message
+        reason = str(event.error.code or event.error.message)
         if exchange.follows and not exchange.started:
             link.lanes.end(exchange)
             return [Broke(exchange, reason, Cure.RESEND)]
+        exchange.steered = False
         return [Steered(exchange, False, reason)]
 
     def _hear_of_link(self, link: Link, event: ServerEvent, now: float) -> list[Action | Outcome]:
@@ -453,7 +456,7 @@ class Uplink:
             link.primed = True
         if exchange.purpose != "answer" and helps is Cure.NONE:
             actions += self._stop_feeding(link, error.message)
-        reason = error.message or error.code or "no reason given"
+        reason = error.message or str(error.code or "no reason given")
         return [*actions, Broke(exchange, reason, helps), *self._leave(link, error, status, now)]
 
 

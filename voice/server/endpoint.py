@@ -277,7 +277,9 @@ class _Session:
                 self._filled.clear()
                 await self._filled.wait()
         except ConnectionClosed:
-            return  # the reading side ends the session
+            # The reading side ends the session: it must not wait for room that nobody makes.
+            self._outbox = deque(maxlen=0)
+            self._drained.set()
 
     async def _put_out(self, outgoing: str | Close | Reset | FallSilent) -> None:
         match outgoing:

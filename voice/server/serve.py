@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -42,7 +42,7 @@ class ServeOptions:
     """TCP port; 0 picks a free one."""
     key: str = ""
     """Bearer key that clients must show; empty lets everybody on this machine in."""
-    backend: Literal["llama", "script"] = "llama"
+    backend: Literal["llama", "script", "upstream"] = "llama"
     """What writes the answers."""
     model: Path | None = None
     """GGUF file of the `llama` backend, a Qwen2.5 instruct model."""
@@ -56,6 +56,14 @@ class ServeOptions:
     """The `script` backend's time to the first token."""
     tokens_per_second: float = 0.0
     """The `script` backend's pace; 0 sends all at once."""
+    upstream: str = ""
+    """Base URL of the server that the `upstream` backend asks."""
+    upstream_model: str = ""
+    """Its model; "" takes the first that it lists."""
+    upstream_key: str = field(default="", repr=False)
+    """Its key, if it wants one."""
+    warm: bool = True
+    """Whether the `upstream` backend lets its server read prompts ahead."""
     connection_seconds: float = CONNECTION_SECONDS
     """How long a connection lasts before the server ends it."""
     exit_with_stdin: bool = False
@@ -97,6 +105,10 @@ async def open_backend(options: ServeOptions) -> Backend:
     if options.backend == "script":
         script = load_script(options.script) if options.script else Script()
         return ScriptBackend(script, options.ttft_seconds, options.tokens_per_second)
+    if options.backend == "upstream":
+        return await _open_upstream(options)
+    if options.upstream:
+        raise UsageError("--upstream belongs to --backend upstream", "add it, or leave it out")
     if options.script:
         raise UsageError("--script belongs to --backend script", "add it, or leave --script out")
     if options.model is None:
@@ -104,6 +116,18 @@ async def open_backend(options: ServeOptions) -> Backend:
     from voice.server.llama import LlamaBackend  # noqa: PLC0415 (loads a 50 MB library)
 
     return await LlamaBackend.open(options.model, options.threads, options.context_tokens)
+
+
+async def _open_upstream(options: ServeOptions) -> Backend:
+    if not options.upstream:
+        raise UsageError(
+            "the upstream backend needs a server to ask",
+            "name it with --upstream, such as http://127.0.0.1:11434/v1 for Ollama",
+        )
+    from voice.server.upstream import Upstream, UpstreamBackend  # noqa: PLC0415 (loads httpx)
+
+    key, model = options.upstream_key, options.upstream_model
+    return await UpstreamBackend.open(Upstream(options.upstream, model, key, options.warm))
 
 
 def _watch_signals(stop: asyncio.Event) -> None:

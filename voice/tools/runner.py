@@ -47,12 +47,12 @@ class Toolbox:
             async with asyncio.timeout(tool.limit_seconds) as limit:
                 return as_text(await tool.call(arguments_json))
         except ToolError as error:
-            return f"Error: {error}"
+            return as_text(f"Error: {error}")
         except Exception as error:
             if limit.expired():
                 return f"Error: {name} took more than {tool.limit_seconds:g} s and was given up"
             _LOGGER.warning("the tool %s failed", name, exc_info=True)
-            return f"Error: {name} failed: {type(error).__name__}: {error}"
+            return as_text(f"Error: {name} failed: {type(error).__name__}: {error}")
 
 
 def as_text(result: Any) -> str:
@@ -62,5 +62,6 @@ def as_text(result: Any) -> str:
     if not isinstance(result, str):
         result = msgspec.json.encode(result, enc_hook=str).decode()
     if len(result) > MOST_CHARACTERS:
-        return f"{result[:MOST_CHARACTERS]} … (cut: {len(result)} characters in all)"
-    return str(result)
+        result = f"{result[:MOST_CHARACTERS]} … (cut: {len(result)} characters in all)"
+    # Names of files may hold what no encoding can write; it would break trace, wire and journal.
+    return str(result).encode(errors="replace").decode()

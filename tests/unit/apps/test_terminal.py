@@ -61,7 +61,9 @@ def test_a_lost_connection_is_told_and_so_is_its_return() -> None:
 
 
 def test_a_conversation_that_goes_on_says_so() -> None:
-    assert "going on where we stopped (4 messages)" in _shown(("journal.opened", {"resumed": True, "items": 4}))
+    assert "going on where we stopped (4 messages)" in _shown(
+        ("journal.opened", {"resumed": True, "items": 4})
+    )
     assert "nothing to go on with" in _shown(("journal.opened", {"resumed": True, "items": 0}))
     assert _shown(("journal.opened", {"resumed": False, "items": 0})) == ""
 

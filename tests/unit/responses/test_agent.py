@@ -354,6 +354,7 @@ async def test_unknown_events_and_garbage_are_survived() -> None:
             "not json",
             '{"type":"response.output_text.delta","delta":7}',
             "[]",
+            '{"type":"response.created","response":{"metadata":' + "[" * 100_000,
             *server.echo(request),
         ]
 

@@ -95,6 +95,19 @@ def test_an_answer_is_begun_at_a_likely_end() -> None:
     assert bench.noted("eager.begun") == [{"text": "what time is it"}]
 
 
+def test_the_next_utterance_may_likely_end_before_the_one_before_is_asked_with() -> None:
+    """Its words may be late; then nothing that was begun early is the answer to it."""
+    bench = likely()
+    bench.begin()
+    bench.tell(LikelyEnded(2, "and where"))
+    bench.begin()
+    bench.tell(Asked(1, "what time is it"))
+    assert bench.wanted(AnswerDropped) == [AnswerDropped(1), AnswerDropped(2)]
+    assert bench.last.items == ["user: what time is it"]
+    bench.answer("Noon.")
+    assert bench.heard(1) == "Noon."
+
+
 @pytest.mark.parametrize("text", ["what time is it", "What time is it?"])
 def test_it_is_adopted_if_nothing_else_was_said(text: str) -> None:
     bench = likely()

@@ -366,14 +366,25 @@ def test_where_the_response_has_ended_the_words_are_asked_with_anew(late: str) -
 
 
 def test_where_the_response_has_gone_on_the_words_are_asked_with_anew() -> None:
-    """The server would remember words that nobody heard."""
+    """At once: the server would remember words that nobody heard, and may have many more."""
     bench, question = steered()
     accept(bench, question)
     bench.say("Where?", to=question)
     assert not bench.heard(3)
+    assert bench.last is not question
     successor = give_way(bench, question)
     bench.begin(successor)
-    assert bench.cancelled == [successor.id]
+    assert bench.cancelled == [question.id, successor.id]
+    asked_anew(bench, question)
+
+
+def test_where_it_has_gone_on_and_tells_so_only_at_its_end_they_are_too() -> None:
+    bench, question = steered()
+    accept(bench, question)
+    response = Response(id=question.id, output=[message("Where?")])
+    bench.arrive(Incomplete(stream_id=question.lane, response=response))
+    bench.begin(Sent(99, question.link, question.event))
+    assert bench.cancelled == ["r99"]
     asked_anew(bench, question)
 
 
@@ -429,6 +440,16 @@ def test_an_interruption_while_steering_keeps_all_that_was_said() -> None:
     assert not bench.wanted(TextReceived, AnswerWritten)
     bench.answer("All right.", to=asked)
     assert bench.heard(4) == "All right."
+
+
+def test_nothing_follows_on_words_that_were_accepted_and_given_back() -> None:
+    bench, question = steered()
+    accept(bench, question)
+    bench.tell(Interrupted(3, ""))
+    refuse(bench, question, "response_not_active")
+    bench.finish(to=question)
+    bench.wait(120.0)
+    assert not bench.opening, "no lane waits for what never comes"
 
 
 def test_a_response_that_followed_can_be_steered_again() -> None:

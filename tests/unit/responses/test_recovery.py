@@ -52,6 +52,9 @@ from voice.responses.signals import (
         ("invalid_stream_id", 400, Cure.NONE),
         ("anything", 429, Cure.WAIT),
         ("anything", 503, Cure.WAIT),
+        (503, None, Cure.WAIT),
+        (400, None, Cure.NONE),
+        (400, 429, Cure.WAIT),
         (None, 500, Cure.WAIT),
         (None, 408, Cure.WAIT),
         (None, 401, Cure.NONE),
@@ -60,7 +63,7 @@ from voice.responses.signals import (
     ],
 )
 def test_codes_and_statuses_tell_what_helps(
-    code: str | None, status: int | None, helps: Cure
+    code: str | int | None, status: int | None, helps: Cure
 ) -> None:
     assert cure(ErrorBody(code=code), status) is helps
 
@@ -71,6 +74,9 @@ def test_errors_are_found_wherever_a_server_puts_them() -> None:
     flat = decode_server_event('{"type":"error","code":"server_error","message":"no"}')
     assert isinstance(flat, ErrorEvent)
     assert failure(flat) == (ErrorBody(code="server_error", message="no"), None)
+    untyped = decode_server_event('{"error":{"code":503,"message":"loading"}}')
+    assert isinstance(untyped, ErrorEvent)
+    assert failure(untyped) == (ErrorBody(code=503, message="loading"), None)
     failed = Failed(response=Response(error=ErrorBody(code="server_error")))
     assert failure(failed) == (ErrorBody(code="server_error"), None)
     assert failure(Failed()) is not None

@@ -224,6 +224,18 @@ def test_an_abandoned_answer_is_cancelled_once_and_its_events_are_dropped() -> N
     assert not bench.cancelled
 
 
+def test_what_an_abandoned_answer_writes_is_not_kept() -> None:
+    """A server that ignores the cancel may write on for ever."""
+    bench = asked()
+    story = bench.begin()
+    bench.say("Once upon")
+    bench.tell(Interrupted(1, "Once"))
+    for _ in range(3):
+        bench.say(" and on", to=story)
+    [left] = bench.machine._uplink.links[0].lanes.running
+    assert left.text == "Once upon"
+
+
 def test_the_cancel_waits_for_the_name_of_the_response() -> None:
     bench = asked()
     story = bench.last

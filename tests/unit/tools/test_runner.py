@@ -31,6 +31,11 @@ async def time_out() -> str:
     raise TimeoutError("the lamp is far away")
 
 
+async def find() -> str:
+    """Fail with the name of a file that is not valid UTF-8."""
+    raise FileNotFoundError("caf\udce9.txt")
+
+
 async def refuse() -> str:
     """Refuse."""
     raise ToolError("the lamp is broken", "tell the user")
@@ -48,7 +53,7 @@ def which_thread() -> int:
 
 
 def box() -> Toolbox:
-    functions = (locate, fail, time_out, refuse, which_thread)
+    functions = (locate, fail, time_out, find, refuse, which_thread)
     return Toolbox(
         [*map(function_tool, functions), function_tool(wait_forever, limit_seconds=0.01)]
     )
@@ -59,6 +64,7 @@ async def test_results_are_text() -> None:
     assert await box().run("which_thread", "") != str(threading.get_ident())
     assert as_text(None) == "done"
     assert as_text("as it is") == "as it is"
+    assert as_text("caf\udce9.txt") == "caf?.txt"
     assert as_text({1: object}) == f'{{"1":"{object}"}}'
 
 
@@ -76,6 +82,7 @@ def test_long_results_are_cut_and_say_so() -> None:
         ("locate", '{"x": 1}', ["locate", "x", "takes no arguments"]),
         ("fail", "{}", ["fail failed", "ValueError: no such thing"]),
         ("time_out", "{}", ["time_out failed", "far away"]),
+        ("find", "{}", ["FileNotFoundError: caf?.txt"]),
         ("refuse", "{}", ["the lamp is broken (tell the user)"]),
         ("wait_forever", "{}", ["wait_forever", "0.01 s"]),
     ],

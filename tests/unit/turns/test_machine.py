@@ -674,14 +674,14 @@ def test_every_likely_end_is_taken_back_or_becomes_a_question(
         elif turns:
             dialogue.happen(at, WordsTranscribed(turns[-1], next(words), sample))
     dialogue.run_until(dialogue.now + 100.0)
-    undecided = 0
+    undecided: set[int] = set()  # an utterance may have to wait for the words of the one before
     for action in dialogue.actions:
         match action:
             case LikelyEnd(turn, _):
-                assert not undecided
-                undecided = turn
-            case GoOn(turn) | Discard(turn) | Answer(turn, _) if turn == undecided:
-                undecided = 0
+                assert turn not in undecided
+                undecided.add(turn)
+            case GoOn(turn) | Discard(turn) | Answer(turn, _) if turn in undecided:
+                undecided.remove(turn)
             case GoOn():
                 raise AssertionError("there was nothing to take back")
     assert not undecided

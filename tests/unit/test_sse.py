@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice.errors import AgentError
-from voice.responses.sse import SseParser
+from voice.sse import EventTooLarge, SseParser
 
 LINES = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=12)
 NOISE = st.sampled_from([": comment", "event: x", "id: 1", "retry: 5", "nonsense", "dataset: 1"])
@@ -45,7 +44,7 @@ def test_a_byte_order_mark_and_the_mark_of_the_end_are_no_data() -> None:
 @pytest.mark.parametrize("chunk", [b"x" * 100, b"data: " + b"x" * 94 + b"\n"])
 def test_an_event_without_end_is_refused(chunk: bytes) -> None:
     parser = SseParser(1000)
-    with pytest.raises(AgentError, match="1000 bytes"):
+    with pytest.raises(EventTooLarge, match="1000 bytes"):
         for _ in range(20):
             parser.feed(chunk)
 

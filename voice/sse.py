@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from voice.errors import AgentError
+from voice.errors import VoiceError
+
+
+class EventTooLarge(VoiceError):  # noqa: N818 (says what happened)
+    """What arrives is no stream of events, or not one that could be kept."""
 
 
 class SseParser:
@@ -25,7 +29,7 @@ class SseParser:
     def feed(self, chunk: bytes) -> list[bytes]:
         """The data of each event that ends in `chunk`, as UTF-8; the mark `[DONE]` is left out.
 
-        Raises `AgentError` where an event is larger than any may be.
+        Raises `EventTooLarge` where an event is larger than any may be.
         """
         if self._after_cr and chunk:
             self._after_cr = False
@@ -55,7 +59,7 @@ class SseParser:
 
     def _check(self, rest_bytes: int) -> None:
         if self._data_bytes + rest_bytes > self._largest_bytes:
-            raise AgentError(
+            raise EventTooLarge(
                 f"the server sent an event of more than {self._largest_bytes} bytes",
-                "check the address given with --agent",
+                "check the address of the server",
             )
