@@ -199,10 +199,14 @@ async def _open_journal(options: Options, resume: bool, stack: AsyncExitStack) -
 def _read_journal(options: Options, resume: bool) -> _Kept:
     now = time.time()
     journal = Journal.open(Path(options.journal.path), options.journal.retention_days, now)
-    number = journal.latest() if resume else None
-    items = journal.items(number) if number is not None else []
-    if number is None:
-        number = journal.begin(now, options.agent.model)
+    try:
+        number = journal.latest() if resume else None
+        items = journal.items(number) if number is not None else []
+        if number is None:
+            number = journal.begin(now, options.agent.model)
+    except BaseException:
+        journal.close()
+        raise
     return _Kept(JournalWriter(journal, number), items)
 
 

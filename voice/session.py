@@ -155,6 +155,7 @@ class Session:
                 following = self._tasks.create_task(self._follow())
                 await self._take_turns()
                 await self._settle_all()
+                self._drop_speech()  # of an answer begun early that nobody asked for any more
                 listening.cancel()
                 following.cancel()
                 if self._timer:
@@ -321,7 +322,8 @@ class Session:
                 if eager if self._turn is None else self._turn.number == turn:
                     self._begin_speech(turn, held=eager)
             case AnswerDropped(turn):
-                self._drop_speech()
+                if self._speech and self._speech.turn == turn:
+                    self._drop_speech()
                 self._trace.forget(turn, "request.sent", "token.first")
             case _ if self._speech is None or self._speech.turn != event.turn:
                 pass  # of an answer that was interrupted meanwhile

@@ -552,4 +552,12 @@ async def test_a_writer_says_what_went_wrong(path: Path) -> None:
     other.close()
     await writer.append(2, 0.0, _said("b"))
     assert _words(journal.items(1)) == ["a", "b"], "what could not be written goes with the next"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalError, match="locked"):
+        await writer.append(3, 0.0, _said("c"))
+    other.close()
     await writer.close()
+    journal = Journal.open(path, retention_days=0, now=0)
+    assert _words(journal.items(1)) == ["a", "b", "c"], "or with the end"
+    journal.close()

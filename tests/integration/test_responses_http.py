@@ -327,6 +327,15 @@ async def test_what_is_no_event_is_handed_on_as_it_is() -> None:
         assert await anext(messages) == deep
 
 
+async def test_an_end_that_cannot_be_read_is_told_as_a_loss() -> None:
+    unreadable = b'data: {"type":"response.completed","response":{"id":7}}\n\n'
+    async with talking(once(unreadable)) as (transport, _):
+        await transport.send(create("a"))
+        [error] = await until_ends(transport)
+    assert error["error"]["code"] == "connection_lost"
+    assert "no event" in error["error"]["message"]
+
+
 async def test_a_slow_reader_slows_the_server_and_loses_nothing() -> None:
     count, sent = 3000, 0
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any, Final
@@ -38,10 +39,13 @@ from voice.responses.events import (
     ServerEvent,
     Steer,
     SteerFailed,
+    decode_server_event,
     encode,
 )
 from voice.responses.recovery import CONNECTION_LOST
 from voice.sse import EventTooLarge, SseParser
+
+_log = logging.getLogger(__name__)
 
 SILENCE_SECONDS: Final = 120.0
 """A stream that sends nothing for so long is broken; its lane must not be held for ever.
@@ -193,6 +197,11 @@ class HttpTransport:
             return _lost(f"the connection to {self._url} broke: {error or type(error).__name__}")
         except EventTooLarge as error:
             return _lost(error.problem)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            return _lost(f"{self._url} ended the response with what is no event ({error})")
+        except Exception as error:  # whatever it is, the lane must not wait for ever
+            _log.exception("the request failed")
+            return _lost(f"the request to {self._url} failed: {type(error).__name__}")
 
     async def _relay(self, exchange: _Exchange, chunks: AsyncIterator[bytes]) -> None:
         """Hand on what arrives, up to the last event of the response."""
@@ -214,7 +223,10 @@ class HttpTransport:
             head.type = fields["type"] = "error"  # xAI and gateways send errors without a type
         if not exchange.response_id and head.response is not None and head.response.id:
             self._learn(exchange, head.response.id)
-        await self._arrived.put(_with_fields(fields, data))
+        message = _with_fields(fields, data)
+        if head.type in _LAST:
+            decode_server_event(message)  # one that the client cannot read does not end anything
+        await self._arrived.put(message)
         exchange.ended = head.type in _LAST
 
     def _learn(self, exchange: _Exchange, response_id: str) -> None:

@@ -269,6 +269,7 @@ class JournalWriter:
         self._conversation = conversation
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._unwritten: list[InputItem] = []
+        self._last = (0, 0.0)
 
     async def append(self, turn: int, at: float, items: Sequence[InputItem]) -> None:
         """Add settled items, as `Journal.append` does; they are written even if we are cancelled.
@@ -283,13 +284,20 @@ class JournalWriter:
     def _append(self, turn: int, at: float, items: Sequence[InputItem]) -> None:
         """What could not be written before goes first: a journal has no holes."""
         self._unwritten += items
+        self._last = turn, at
         self._journal.append(self._conversation, turn, at, self._unwritten)
         self._unwritten = []
 
     async def close(self) -> None:
         """Write what is waiting, and give the file back. Safe to call twice."""
         await asyncio.to_thread(self._thread.shutdown)
-        await asyncio.to_thread(self._journal.close)
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        if self._unwritten:
+            with suppress(JournalError):  # whoever appended has been told
+                self._append(*self._last, ())
+        self._journal.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -26,7 +26,11 @@ async def open_transport(to: Endpoint, kind: TransportKind) -> tuple[Transport, 
         if kind == "websocket" or not refuses_websockets(error):
             raise
         fallback = await open_http(to)
-        if await fallback.answers():
-            return fallback, error.problem
-        await fallback.close()
+        answers = False
+        try:
+            if answers := await fallback.answers():
+                return fallback, error.problem
+        finally:
+            if not answers:
+                await fallback.close()
         raise

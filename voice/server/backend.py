@@ -141,6 +141,18 @@ class PromptTooLong(ServerError):  # noqa: N818 (says what happened, as its neig
     """The conversation exceeds the model's context and may not be truncated."""
 
 
+class Busy(ServerError):  # noqa: N818 (says what happened)
+    """Whoever writes wants to be asked again: after `retry_after_seconds`, if that is known."""
+
+    def __init__(self, problem: str, cure: str, retry_after_seconds: float | None) -> None:
+        super().__init__(problem, cure)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Misconfigured(ServerError):  # noqa: N818 (says what happened)
+    """It cannot work as it is set up, and asking again does not help."""
+
+
 class Backend(Protocol):
     """Writes answers. All methods are called on the event loop and do not block it."""
 

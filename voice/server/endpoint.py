@@ -22,7 +22,7 @@ from websockets.http11 import Request, Response
 
 from voice.errors import ServerError, UsageError, VoiceError
 from voice.responses.events import encode
-from voice.server.backend import Backend, PromptTooLong
+from voice.server.backend import Backend, Busy, Misconfigured, PromptTooLong
 from voice.server.lanes import ResponseStore
 from voice.server.protocol import CONNECTION_SECONDS, Connection
 from voice.server.signals import (
@@ -55,6 +55,12 @@ CLOSE_SECONDS: Final = 2.0
 
 _NO_LINGERING: Final = struct.pack("ii", 1, 0)
 """`struct linger` of a socket whose end is a reset: what is unsent is thrown away."""
+
+_CODES: Final[dict[type[VoiceError], str]] = {
+    PromptTooLong: "invalid_prompt",
+    Misconfigured: "invalid_prompt",  # of the published codes one that nobody tries again after
+    Busy: "rate_limit_exceeded",
+}
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
@@ -258,7 +264,7 @@ class _Session:
                 finished = await self._backend.prepare(start.prompt)
                 await self._tell(PieceProduced(start.response_id, finished))
         except VoiceError as error:
-            code = "invalid_prompt" if isinstance(error, PromptTooLong) else "server_error"
+            code = _CODES.get(type(error), "server_error")
             await self._tell(BackendFailed(start.response_id, code, str(error)))
         except Exception:
             log.exception("the backend failed")

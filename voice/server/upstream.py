@@ -25,7 +25,18 @@ import truststore
 
 from voice.errors import ServerError, UsageError
 from voice.server import chat
-from voice.server.backend import Call, Faults, Finished, Item, Message, Piece, Prompt, PromptTooLong
+from voice.server.backend import (
+    Busy,
+    Call,
+    Faults,
+    Finished,
+    Item,
+    Message,
+    Misconfigured,
+    Piece,
+    Prompt,
+    PromptTooLong,
+)
 from voice.server.truncation import windows
 from voice.sse import EventTooLarge, SseParser
 
@@ -63,14 +74,6 @@ _ADDRESS: Final = "check --upstream, which mostly ends in /v1"
 
 _TOO_LONG: Final = re.compile(r"context.?(length|size|window)", re.IGNORECASE)
 """In the codes and words of OpenAI, vLLM and llama-server; Ollama cuts without a word."""
-
-
-class Busy(ServerError):  # noqa: N818 (says what happened)
-    """The server wants to be asked again later: after `retry_after_seconds`, if it says so."""
-
-    def __init__(self, problem: str, cure: str, retry_after_seconds: float | None) -> None:
-        super().__init__(problem, cure)
-        self.retry_after_seconds = retry_after_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,10 +388,10 @@ def _refusal(url: str, model: str, response: httpx.Response, told: bytes) -> Ser
     said = f"HTTP {status}: {why}" if why else f"HTTP {status}"
     match status:
         case 401 | 403:  # what it says may repeat the key
-            return ServerError(f"{url} refuses the key", f"set {KEY_VARIABLE} to its API key")
+            return Misconfigured(f"{url} refuses the key", f"set {KEY_VARIABLE} to its API key")
         case 404:
             problem = f"{url} does not serve the model {model!r}" if model else f"{url} is unknown"
-            return ServerError(f"{problem}: {said}", f"name one with --model, and {_ADDRESS}")
+            return Misconfigured(f"{problem}: {said}", f"name one with --model, and {_ADDRESS}")
         case 400 | 413 | 422 if _TOO_LONG.search(told.decode(errors="replace")):
             return PromptTooLong(
                 f"the conversation is too long for {model!r}: {said}",
