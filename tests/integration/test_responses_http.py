@@ -328,7 +328,7 @@ async def test_what_is_no_event_is_handed_on_as_it_is() -> None:
 
 
 async def test_an_end_that_cannot_be_read_is_told_as_a_loss() -> None:
-    unreadable = b'data: {"type":"response.completed","response":{"id":7}}\n\n'
+    unreadable = b'data: {"type":"response.completed","response":{"id":"r","output":7}}\n\n'
     async with talking(once(unreadable)) as (transport, _):
         await transport.send(create("a"))
         [error] = await until_ends(transport)
