@@ -208,7 +208,7 @@ async def test_who_must_wait_too_long_is_told_at_once_and_why() -> None:
     ):
         assert await talk.ask("Is it noon") == ""
         assert await talk.ask("Really") == ""
-        assert ["s of peace" in reason for reason in talk.failures] == [True, True]
+        assert ["asks to wait" in reason for reason in talk.failures] == [True, True]
         assert len(talk.noted("request.sent")) == 1, "nobody presses"
 
 

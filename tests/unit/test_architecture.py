@@ -16,6 +16,7 @@ FOUNDATIONS = {
     "voice.trace",
     "voice.clock",
     "voice.sse",
+    "voice.addresses",
 }
 PURE = {
     f"voice.{name}"
@@ -26,8 +27,8 @@ PURE = {
         "turns.endpoint turns.events turns.machine turns.options turns.utterance",
         "responses.answer responses.conversation responses.draft responses.eager",
         "responses.events responses.journal_options responses.lanes responses.links",
-        "responses.machine responses.options responses.presets responses.recovery",
-        "responses.requests responses.signals responses.steering responses.uplink",
+        "responses.machine responses.options responses.outcomes responses.presets",
+        "responses.recovery responses.requests responses.signals responses.steering responses.uplink",
         "speak.abbreviations speak.chunker speak.levels speak.options speak.playback",
         "speak.speakable speak.synthesizer speak.words",
         "tools.docstring tools.durations tools.schema",
@@ -90,7 +91,10 @@ def test_imports_run_one_way(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(PURE | {"voice.audio.frames", "voice.errors", "voice.sse", "voice.trace"})
+    "name",
+    sorted(
+        PURE | {"voice.audio.frames", "voice.addresses", "voice.errors", "voice.sse", "voice.trace"}
+    ),
 )
 def test_pure_modules_do_no_io_and_read_no_clock(name: str) -> None:
     assert {imported.partition(".")[0] for imported in MODULES[name]} & IMPURE == set()

@@ -22,9 +22,9 @@ from websockets.exceptions import (
     WebSocketException,
 )
 
+from voice.addresses import is_loopback
 from voice.errors import AgentError, UsageError
 from voice.responses.events import ClientEvent, encode
-from voice.responses.presets import is_loopback
 
 OPEN_SECONDS: Final = 10.0
 """How long connecting may take, with name, proxy, TLS and handshake together."""

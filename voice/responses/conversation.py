@@ -14,8 +14,9 @@ they are spoken. In the truth they are one message.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from voice.responses.events import (
     Compaction,
@@ -50,15 +51,18 @@ class Node:
         added = tuple(items)
         return Node(self, added, tokens or self.tokens + sum(_tokens(item) for item in added))
 
+    def lineage(self) -> Iterator[Node]:
+        """This node, its parent, and so on to the root."""
+        node: Node | None = self
+        while node is not None:
+            yield node
+            node = node.parent
+
     def since(self, ancestor: Node | None) -> list[InputItem]:
         """The items after `ancestor` (None: all), continued messages joined."""
-        parts: list[tuple[InputItem, ...]] = []
-        node: Node | None = self
-        while node is not None and node is not ancestor:
-            parts.append(node.items)
-            node = node.parent
-        assert node is ancestor, "not an ancestor"
-        return joined([item for items in reversed(parts) for item in items])
+        nodes = list(takewhile(lambda node: node is not ancestor, self.lineage()))
+        assert not nodes or nodes[-1].parent is ancestor, "not an ancestor"
+        return joined([item for node in reversed(nodes) for item in node.items])
 
 
 class Conversation:

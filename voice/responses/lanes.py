@@ -97,12 +97,7 @@ class Lanes:
             last = lane.queue[-1] if lane.queue else None
             if last and last.response_id and not last.abandoned and last.purpose != "answer":
                 heads[last.node] = Head(last.node, last.response_id, last.lane, running=True)
-        found: Node | None = node
-        while found is not None and heads:
-            if found in heads:
-                return heads[found]
-            found = found.parent
-        return None
+        return next((heads[one] for one in node.lineage() if one in heads), None)
 
     def choose(self, parent: Head | None, keep: Iterable[Node]) -> str:
         """The lane for a response that continues `parent`, while the nodes in `keep` stay."""

@@ -33,6 +33,7 @@ from voice.responses.eager import EagerBudget, same_words
 from voice.responses.events import InputItem, InputMessage, JsonObject, OutputTextDelta
 from voice.responses.links import Links
 from voice.responses.options import AgentOptions
+from voice.responses.outcomes import Broke, Ended, Outcome, Read, Steered, Wrote
 from voice.responses.recovery import Backoff, Cure
 from voice.responses.requests import Features, Requests
 from voice.responses.signals import (
@@ -63,7 +64,7 @@ from voice.responses.signals import (
     WentOn,
 )
 from voice.responses.steering import Steering
-from voice.responses.uplink import Broke, Ended, Outcome, Read, Steered, Uplink, Wrote
+from voice.responses.uplink import Uplink
 
 MOST_ATTEMPTS = 5
 """Of one request; with the back-off that is about as long as anybody waits for an answer."""
@@ -345,7 +346,10 @@ class AgentMachine:
         if not answer.calls:
             return [*actions, AnswerWritten(answer.turn)]
         if answer.rounds > self._options.most_tool_rounds:
-            reason = f"the model called tools {answer.rounds} times and came to no end"
+            reason = (
+                f"the model called tools {answer.rounds} times and came to no end "
+                "(ask differently, or raise agent.most_tool_rounds)"
+            )
             return [*actions, *self._fail(answer, reason)]
         if answer.asked:  # a tool acts, so it waits until the answer is wanted
             actions += [CallTool(answer.turn, call) for call in answer.calls]
@@ -372,13 +376,17 @@ class AgentMachine:
         shortened = broke.cure is Cure.SHORTEN and self._halve(answer)
         hopeless = broke.cure is Cure.NONE or (broke.cure is Cure.SHORTEN and not shortened)
         if hopeless or answer.attempts >= MOST_ATTEMPTS:
-            return self._fail(answer, f"the server failed: {broke.reason}")
+            return self._fail(
+                answer,
+                f"the server failed: {broke.reason} "
+                "(say it again; if it stays, look at the server's log)",
+            )
         at = max(now, self._uplink.not_before)
         if broke.cure is Cure.WAIT and at == now:
             at += self._backoff.next_seconds()
         if at > self._patience_ends(answer):
-            reason = f"the server wants {at - now:.0f} s of peace: {broke.reason}"
-            return self._fail(answer, reason)
+            reason = f"the server asks to wait {at - now:.0f} s: {broke.reason}"
+            return self._fail(answer, f"{reason} (say it again then)")
         answer.retry(at)
         fields = {"reason": broke.reason, "after_seconds": round(at - now, 3)}
         return [Noted("request.retried", answer.turn, fields)]

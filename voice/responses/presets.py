@@ -16,13 +16,13 @@ Documented, as read on 2026-11-24; what no vendor's page promises counts as miss
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
+from voice.addresses import is_loopback
 from voice.errors import UsageError
 
 
@@ -131,16 +131,6 @@ def resolve_agent(url_or_name: str, environment: Mapping[str, str]) -> tuple[str
             f"no key for {host}", f"set {preset.key_variable} to that server's API key"
         )
     return base_url, key, preset
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _preset_at(host: str) -> Preset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import isfinite
 
 from voice.responses.events import ErrorBody, ErrorEvent, Failed, JsonObject, ServerEvent
@@ -55,13 +56,26 @@ def cure(error: ErrorBody, status: int | None = None) -> Cure:
     return Cure.NONE
 
 
-def failure(event: ServerEvent) -> tuple[ErrorBody, int | None] | None:
-    """The error and status that an event carries, if it ends a response with one."""
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a response ended without a result, and what helps."""
+
+    reason: str
+    cure: Cure
+    retry_after_seconds: float | None = None
+    """How long the server asks us to wait, if it does."""
+
+
+def failure(event: ServerEvent) -> Failure | None:
+    """The failure that an event tells of, if it does."""
     if isinstance(event, ErrorEvent):
-        return event.body, event.status
-    if isinstance(event, Failed):
-        return event.response.error or ErrorBody(message="the response failed"), None
-    return None
+        error, status = event.body, event.status
+    elif isinstance(event, Failed):
+        error, status = event.response.error or ErrorBody(message="the response failed"), None
+    else:
+        return None
+    reason = error.message or str(error.code or "no reason given")
+    return Failure(reason, cure(error, status), retry_after_seconds(event))
 
 
 def retry_after_seconds(event: ServerEvent) -> float | None:

@@ -14,8 +14,9 @@ from __future__ import annotations
 from voice.responses.answer import Answer
 from voice.responses.conversation import Node
 from voice.responses.events import InputMessage
+from voice.responses.outcomes import Broke, Ended, Steered, Wrote
 from voice.responses.signals import Action, AnswerBegun, Noted
-from voice.responses.uplink import Broke, Ended, Steered, Uplink, Wrote
+from voice.responses.uplink import Uplink
 
 
 class Steering:

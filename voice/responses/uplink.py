@@ -8,15 +8,11 @@ the next request sends only what is new, and a connection that is opened is let 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from msgspec import Struct
 
 from voice.responses.conversation import Node, input_items
 from voice.responses.events import (
     Completed,
     Created,
-    ErrorBody,
     FunctionCall,
     Incomplete,
     InProgress,
@@ -37,7 +33,8 @@ from voice.responses.events import (
 from voice.responses.lanes import Exchange, Head, Purpose
 from voice.responses.links import Link, Links
 from voice.responses.options import AgentOptions
-from voice.responses.recovery import Cure, cure, failure, retry_after_seconds
+from voice.responses.outcomes import Broke, Ended, Outcome, Read, Steered, Wrote
+from voice.responses.recovery import Cure, Failure, failure
 from voice.responses.requests import Requests
 from voice.responses.signals import (
     Action,
@@ -57,51 +54,6 @@ PRIME_SECONDS = 10.0
 """A server that has twice not answered `generate: false` by then does not understand it."""
 
 
-class Wrote(Struct, frozen=True):
-    """More of the response's text. It comes in thousands: a struct is made six times as fast."""
-
-    exchange: Exchange
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The response is complete: the conversation reached `node`, and these tools are called."""
-
-    exchange: Exchange
-    node: Node
-    calls: list[FunctionCall]
-    text: str
-    successor: Exchange | None
-    """What follows by itself on the steered response; its node is not known here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Input that was sent ahead has been read."""
-
-    exchange: Exchange
-
-
-@dataclass(frozen=True, slots=True)
-class Broke:
-    """There is no result, and `cure` would help."""
-
-    exchange: Exchange
-    reason: str
-    cure: Cure
-
-
-@dataclass(frozen=True, slots=True)
-class Steered:
-    """The server took the words that were put into the response, or refused them."""
-
-    exchange: Exchange
-    accepted: bool
-    reason: str = ""
-
-
-Outcome = Wrote | Ended | Read | Broke | Steered
 Event = Opened | OpenFailed | Lost | Arrived
 
 
@@ -162,7 +114,7 @@ class Uplink:
     def absence(self, now: float) -> str:
         """Why nothing can be sent (`now` in seconds)."""
         if self.connected:
-            return f"the server wants {max(0.0, self.not_before - now):.0f} s of peace"
+            return f"the server asks to wait {max(0.0, self.not_before - now):.0f} s"
         return self.lost_reason or "the server is not there"
 
     def hurry(self, now: float) -> None:
@@ -201,12 +153,8 @@ class Uplink:
 
     def _stored_parent(self, node: Node) -> Head | None:
         """With `store: true` the server has the last response on any connection."""
-        found: Node | None = node
-        while found is not None and self._stored:
-            if found is self._stored.node:
-                return self._stored
-            found = found.parent
-        return None
+        stored = self._stored
+        return stored if stored and stored.node in node.lineage() else None
 
     def abandon(self, exchange: Exchange) -> list[Action]:
         """Nobody waits for it any more. The cancel is a courtesy, and needs the response's id."""
@@ -356,7 +304,7 @@ class Uplink:
                 return self._refuse_steering(link, exchange, event)
             case _ if found := failure(event):
                 link.lanes.end(exchange)
-                return self._refuse(link, exchange, event, *found, now)
+                return self._refuse(link, exchange, found, now)
         return []
 
     def _refuse_steering(
@@ -373,16 +321,14 @@ class Uplink:
         """An error that answers no request: a limit of the connection, or nothing of ours."""
         if not (found := failure(event)):
             return []
-        note = Noted("server.reported", 0, {"reason": found[0].message})
-        return [note, *self._leave(link, *found, now)]
+        note = Noted("server.reported", 0, {"reason": found.reason})
+        return [note, *self._leave(link, found, now)]
 
-    def _leave(
-        self, link: Link, error: ErrorBody, status: int | None, now: float
-    ) -> list[Action | Outcome]:
+    def _leave(self, link: Link, found: Failure, now: float) -> list[Action | Outcome]:
         """Leave a connection that has reached one of its limits."""
-        if cure(error, status) is not Cure.RECONNECT:
+        if found.cure is not Cure.RECONNECT:
             return []
-        return [CloseLink(link.number), *self._lose(link, error.message, now)]
+        return [CloseLink(link.number), *self._lose(link, found.reason, now)]
 
     def _complete(
         self, link: Link, exchange: Exchange, event: Completed | Incomplete
@@ -436,28 +382,21 @@ class Uplink:
         return [Noted("input.refused", 0, {"reason": reason})]
 
     def _refuse(
-        self,
-        link: Link,
-        exchange: Exchange,
-        event: ServerEvent,
-        error: ErrorBody,
-        status: int | None,
-        now: float,
+        self, link: Link, exchange: Exchange, found: Failure, now: float
     ) -> list[Action | Outcome]:
         """The server ended a response with an error, or never began it."""
-        helps = cure(error, status)
-        if exchange.parent and helps is Cure.RESEND:  # another error leaves it where it rests
+        if exchange.parent and found.cure is Cure.RESEND:  # another error leaves it where it rests
             link.lanes.forget(exchange.parent)
             self._stored = None
-        if (seconds := retry_after_seconds(event)) is not None:
-            self.not_before = max(self.not_before, now + seconds)
+        if found.retry_after_seconds is not None:
+            self.not_before = max(self.not_before, now + found.retry_after_seconds)
         actions: list[Action | Outcome] = []
         if exchange.purpose == "prime":
             link.primed = True
-        if exchange.purpose != "answer" and helps is Cure.NONE:
-            actions += self._stop_feeding(link, error.message)
-        reason = error.message or str(error.code or "no reason given")
-        return [*actions, Broke(exchange, reason, helps), *self._leave(link, error, status, now)]
+        if exchange.purpose != "answer" and found.cure is Cure.NONE:
+            actions += self._stop_feeding(link, found.reason)
+        broke = Broke(exchange, found.reason, found.cure)
+        return [*actions, broke, *self._leave(link, found, now)]
 
 
 def _successor(exchange: Exchange) -> Exchange:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import math
 import re
@@ -23,6 +22,7 @@ import httpx
 import msgspec
 import truststore
 
+from voice.addresses import is_loopback
 from voice.errors import ServerError, UsageError
 from voice.server import chat
 from voice.server.backend import (
@@ -233,22 +233,13 @@ def _base_url(to: Upstream) -> str:
             f"--upstream has a user or a password in its address of {parts.hostname}",
             f"leave it out, and put the key into {KEY_VARIABLE}",
         )
-    if to.key and parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if to.key and parts.scheme == "http" and not is_loopback(parts.hostname):
         raise UsageError(
             f"{text} would carry the key in the clear",
             f"use https:// beyond this machine, or unset {KEY_VARIABLE} if none is needed there",
         )
     path = parts.path.rstrip("/").removesuffix("/chat/completions") or "/v1"
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _client(to: Upstream, base_url: str) -> httpx.AsyncClient:
@@ -265,7 +256,7 @@ def _client(to: Upstream, base_url: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             headers=headers | {"content-type": "application/json"},
             verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            trust_env=not _is_loopback(urlsplit(base_url).hostname or ""),
+            trust_env=not is_loopback(urlsplit(base_url).hostname or ""),
             timeout=httpx.Timeout(to.silence_seconds, connect=CONNECT_SECONDS, pool=None),
             limits=httpx.Limits(keepalive_expiry=_KEEP_SECONDS),
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.bench import TOOLS, look
+from tests.support.agent_bench import TOOLS, look
 from voice.clock import Clock, MonotonicClock, VirtualClock
 from voice.errors import AgentError
 from voice.responses import uplink

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.bench import assistant, look, user
+from tests.support.agent_bench import assistant, look, user
 from voice.responses.answer import GO_ON, Answer
 from voice.responses.conversation import Node
 from voice.responses.events import FunctionCallOutput, InputMessage

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.bench import assistant, brief, look, message, user
+from tests.support.agent_bench import assistant, brief, look, message, user
 from voice.responses.conversation import (
     CANCELLED,
     Conversation,

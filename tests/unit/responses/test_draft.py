@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.bench import Bench, user
+from tests.support.agent_bench import Bench, user
 from voice.responses.conversation import Node
 from voice.responses.draft import Draft
 from voice.responses.lanes import Exchange

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.bench import Bench, look
+from tests.support.agent_bench import Bench, look
 from voice.responses.eager import EagerBudget, same_words
 from voice.responses.events import Created, Response
 from voice.responses.requests import Features

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.bench import user
+from tests.support.agent_bench import user
 from voice.responses.conversation import Node
 from voice.responses.events import (
     Completed,

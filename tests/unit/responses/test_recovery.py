@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.bench import Bench, assistant, user
+from tests.support.agent_bench import REFUSED, Bench, assistant, user
 from voice.responses.answer import GO_ON
 from voice.responses.events import (
     ErrorBody,
@@ -20,7 +20,7 @@ from voice.responses.events import (
     decode_server_event,
 )
 from voice.responses.machine import MOST_ATTEMPTS
-from voice.responses.recovery import Backoff, Cure, cure, failure, retry_after_seconds
+from voice.responses.recovery import Backoff, Cure, Failure, cure, failure, retry_after_seconds
 from voice.responses.requests import Features
 from voice.responses.signals import (
     AnswerFailed,
@@ -70,15 +70,15 @@ def test_codes_and_statuses_tell_what_helps(
 
 def test_errors_are_found_wherever_a_server_puts_them() -> None:
     nested = ErrorEvent(status=429, error=ErrorBody(code="slow_down"))
-    assert failure(nested) == (ErrorBody(code="slow_down"), 429)
+    assert failure(nested) == Failure("slow_down", Cure.WAIT)
     flat = decode_server_event('{"type":"error","code":"server_error","message":"no"}')
     assert isinstance(flat, ErrorEvent)
-    assert failure(flat) == (ErrorBody(code="server_error", message="no"), None)
+    assert failure(flat) == Failure("no", Cure.WAIT)
     untyped = decode_server_event('{"error":{"code":503,"message":"loading"}}')
     assert isinstance(untyped, ErrorEvent)
-    assert failure(untyped) == (ErrorBody(code=503, message="loading"), None)
+    assert failure(untyped) == Failure("loading", Cure.WAIT)
     failed = Failed(response=Response(error=ErrorBody(code="server_error")))
-    assert failure(failed) == (ErrorBody(code="server_error"), None)
+    assert failure(failed) == Failure("server_error", Cure.WAIT)
     assert failure(Failed()) is not None
     assert failure(OutputTextDelta()) is None
 
@@ -166,7 +166,7 @@ def test_a_server_that_forgets_everything_is_given_up_after_some_tries() -> None
             break
         bench.refuse(code="previous_response_not_found", status=400)
     assert len(bench.requests) == 2 + MOST_ATTEMPTS
-    assert bench.wanted(AnswerFailed) == [AnswerFailed(2, "the server failed: no")]
+    assert bench.wanted(AnswerFailed) == [AnswerFailed(2, REFUSED)]
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_a_server_that_wants_more_time_than_anybody_has_is_not_waited_for() -> N
     bench = asking(patience_seconds=10.0)
     bench.refuse(status=429, headers={"retry-after": "60"})
     [failed] = bench.wanted(AnswerFailed)
-    assert failed.reason == "the server wants 60 s of peace: no"
+    assert failed.reason == "the server asks to wait 60 s: no (say it again then)"
 
 
 def test_a_server_that_fails_again_and_again_is_given_up() -> None:
@@ -276,7 +276,7 @@ def test_a_server_that_fails_again_and_again_is_given_up() -> None:
 def test_what_no_other_try_would_help_fails_at_once(code: str | None, status: int) -> None:
     bench = asking()
     bench.refuse(code=code, status=status)
-    assert bench.wanted(AnswerFailed) == [AnswerFailed(2, "the server failed: no")]
+    assert bench.wanted(AnswerFailed) == [AnswerFailed(2, REFUSED)]
     assert len(bench.requests) == 3
     assert not bench.machine.waiting
     bench.tell(Interrupted(2, ""))

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.support.bench import TOOLS, assistant, user
+from tests.support.agent_bench import TOOLS, assistant, user
 from voice.responses.conversation import Node
 from voice.responses.events import JsonObject, encode
 from voice.responses.lanes import Exchange, Head, Purpose

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.bench import Bench, Sent, message
+from tests.support.agent_bench import REFUSED, Bench, Sent, message
 from voice.responses.events import (
     Completed,
     Created,
@@ -172,7 +172,7 @@ def test_an_error_without_a_lane_refuses_what_has_not_begun() -> None:
     bench.tell(Interrupted(1, ""))
     bench.ask(2, "a joke")
     plain(bench, ErrorEvent(status=400, error=ErrorBody(code="invalid_prompt", message="no")))
-    assert bench.wanted(AnswerFailed) == [AnswerFailed(2, "the server failed: no")]
+    assert bench.wanted(AnswerFailed) == [AnswerFailed(2, REFUSED)]
 
 
 # ── several at once ──────────────────────────────────────────────────────────────────────────

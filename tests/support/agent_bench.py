@@ -84,6 +84,10 @@ class Sent:
         return self.event.generate is False
 
 
+REFUSED = "the server failed: no (say it again; if it stays, look at the server's log)"
+"""Why an answer fails that the server refuses with the message "no"."""
+
+
 class Bench:
     """Facts go in, everything that the machine wanted is kept."""
 
