@@ -95,7 +95,7 @@ def _parts(base_url: str) -> tuple[str, str, str, str]:
     text = base_url.strip()
     wrong = UsageError(
         f"--agent {base_url!r} is not an address",
-        "give `local`, or a URL such as https://api.openai.com/v1 or ws://127.0.0.1:8787/v1",
+        "give `local`, `openai`, `azure` or `xai`, or a URL such as ws://127.0.0.1:8787/v1",
     )
     try:
         parts = urlsplit(text if "://" in text else f"ws://{text}")
