@@ -65,6 +65,10 @@ class Prompt:
     top_p: float | None = None
     max_output_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    parallel_calls: bool = True
+    """Whether an answer may have more than one call."""
+    schema: dict[str, Any] | None = None
+    """JSON schema of the answer's text; None for words that are free."""
     may_truncate: bool = True
     """Leave out the oldest items where the conversation exceeds the model's context."""
 
