@@ -17,6 +17,7 @@ FOUNDATIONS = {
     "voice.clock",
     "voice.sse",
     "voice.addresses",
+    "voice.database",
 }
 PURE = {
     f"voice.{name}"
@@ -24,7 +25,8 @@ PURE = {
         "audio.ring audio.echo_path",
         "listen.gate listen.noise_floor listen.options listen.transcriber",
         "listen.completeness listen.labels",
-        "turns.endpoint turns.events turns.machine turns.options turns.utterance",
+        "turns.claim turns.endpoint turns.events turns.floor turns.machine turns.options",
+        "turns.utterance turns.utterances",
         "responses.answer responses.conversation responses.draft responses.eager",
         "responses.events responses.journal_options responses.lanes responses.links",
         "responses.machine responses.options responses.outcomes responses.presets",
@@ -32,10 +34,12 @@ PURE = {
         "responses.uplink",
         "speak.abbreviations speak.chunker speak.levels speak.options speak.playback",
         "speak.speakable speak.synthesizer speak.words",
+        "speak.earcons speak.shaping speak.trim speak.windows",
         "tools.docstring tools.durations tools.schema",
         "server.backend server.calling server.chat server.chatml server.protocol server.requests",
-        "server.faults server.lanes server.signals server.steering",
-        "server.truncation server.writer",
+        "server.access server.faults server.lanes server.limits server.signals server.steering",
+        "server.items server.refusals server.thoughts server.tools server.truncation",
+        "server.upstream_errors server.writer server.written_calls",
     )
     for name in names.split()
 }

@@ -13,6 +13,7 @@ Label = Literal["words", "backchannel", "hesitation", "non-speech"]
 # What Whisper writes for sounds: [Music], (laughs), *coughs*, ♪ la la ♪; the end may be missing.
 _SOUND = re.compile(r"\[[^\]]*(\]|$)|\([^)]*(\)|$)|\*[^*]*(\*|$)|♪[^♪]*(♪|$)")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_DRAWN_OUT = re.compile(r"([^\W\d_])\1{2,}")
 
 
 def word_set(words: str) -> frozenset[str]:
@@ -20,12 +21,16 @@ def word_set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-HESITATIONS = word_set("um umm uh uhh er erm hm hmm hmmm mm ah eh")
+HESITATIONS = word_set("um umm uh uhh er err erm hm hmm mm ah ahh eh")
+_LAUGHS_AND_COUGHS = word_set("ha haha hahaha hah heh hehe ahem achoo")
 _BACKCHANNELS = word_set(
-    "mm-hm mm-hmm mmhm mhm mm-mm uh-huh aha oh yeah yep yup yes ya right ok okay okey-dokey sure "
-    "alright cool nice exactly wow really"
+    "mm-hm mm-hmm mmhm mhm m-hm hm-hm hmm-hmm mm-mm uh-huh aha oh yeah yep yup yes ya right ok "
+    "okay okey-dokey sure alright cool nice exactly wow really"
 )
-_BACKCHANNEL_PHRASES = ("i see", "got it", "all right", "of course", "go on", "uh huh", "mm hmm")
+_BACKCHANNEL_PHRASES = (
+    "i see", "got it", "all right", "of course", "uh huh", "mm hmm", "mm hm",
+    "go on", "keep going", "carry on", "don't stop",
+)  # fmt: skip
 _MOST_BACKCHANNEL_WORDS = 4
 
 _STOPS = frozenset(
@@ -42,23 +47,37 @@ _POLITENESS = word_set("please okay ok oh hey no now just thanks")
 def words_of(text: str) -> list[str]:
     """The words, in lower case, without punctuation and without what stands for sounds."""
     plain = _SOUND.sub(" ", text).lower().replace("’", "'")
-    return _WORD.findall(plain)
+    return _WORD.findall(_DRAWN_OUT.sub(r"\1\1", plain))
 
 
 def label(text: str) -> Label:
     """The kind of utterance that `text`, as Whisper wrote it, stands for."""
     words = words_of(text)
-    if not words:
+    if all(word in _LAUGHS_AND_COUGHS for word in words):
         return "non-speech"
     if all(word in HESITATIONS for word in words):
         return "hesitation"
+    if len(words) <= _MOST_BACKCHANNEL_WORDS and not _beyond_backchannels(words):
+        return "backchannel"
+    return "words"
+
+
+def may_become_backchannel(text: str) -> bool:
+    """Whether `text`, which is none, may be the beginning of one: "go", "all ri", "I"."""
+    words = words_of(text)
+    rest = _beyond_backchannels(words)
+    if not rest or len(words) > _MOST_BACKCHANNEL_WORDS:
+        return False
+    return any(known.startswith(rest) for known in (*_BACKCHANNELS, *_BACKCHANNEL_PHRASES))
+
+
+def _beyond_backchannels(words: list[str]) -> str:
+    """What is left of the words without backchannels and hesitations."""
     rest = " ".join(words)
     for phrase in _BACKCHANNEL_PHRASES:
         rest = re.sub(rf"\b{phrase}\b", "", rest)
-    known = _BACKCHANNELS | HESITATIONS
-    if len(words) <= _MOST_BACKCHANNEL_WORDS and all(word in known for word in rest.split()):
-        return "backchannel"
-    return "words"
+    known = _BACKCHANNELS | HESITATIONS | _LAUGHS_AND_COUGHS
+    return " ".join(word for word in rest.split() if word not in known)
 
 
 def is_stop(text: str) -> bool:

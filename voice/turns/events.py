@@ -11,6 +11,13 @@ from voice.listen.gate import SpeechConfirmed, SpeechPaused, SpeechResumed, Spee
 
 
 @dataclass(frozen=True, slots=True)
+class OnsetHeard:
+    """A quick detector heard a sound begin at `at` while the agent speaks; it is often wrong."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class WordsTranscribed:
     """The words of utterance `turn`, from its first sample to the sample `end`.
 
@@ -65,6 +72,14 @@ class AnswerHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionHeard:
+    """The answer asks something: the last word of a question began to sound at `at`."""
+
+    turn: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerEnded:
     """The answer is over: all of it was played, or it failed for the reason in `failure`."""
 
@@ -80,6 +95,14 @@ class AnnouncementArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class DuplexChosen:
+    """From now on the microphone counts only while the agent is silent (`half`), or always."""
+
+    half: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class InputEnded:
     """No more sound will come from the microphone."""
 
@@ -89,14 +112,17 @@ Event = (
     | SpeechConfirmed
     | SpeechPaused
     | SpeechResumed
+    | OnsetHeard
     | WordsTranscribed
     | TranscriptionLost
     | EndJudged
     | TalkPressed
     | TalkReleased
     | AnswerHeard
+    | QuestionHeard
     | AnswerEnded
     | AnnouncementArrived
+    | DuplexChosen
     | InputEnded
 )
 
@@ -164,6 +190,11 @@ class CloseUtterance:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseGate:
+    """What is heard now is not the user's; the next speech begins anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Ask the agent for the answer to `text`, and speak it."""
 
@@ -177,6 +208,37 @@ class Announce:
 
     turn: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Duck:
+    """Go on 20 dB quieter with the answer of `turn`, and remember the word that sounds."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unduck:
+    """Go on with the answer of `turn` as loud as before."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Let nothing be heard of the answer of `turn` until `Resume`; nothing of it is abandoned.
+
+    Where nothing was heard yet, nothing begins to be heard.
+    """
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Let the answer of `turn` be heard, from the beginning of the word where it grew quieter."""
+
+    turn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +275,13 @@ Action = (
     | Commit
     | Discard
     | CloseUtterance
+    | CloseGate
     | Answer
     | Announce
+    | Duck
+    | Unduck
+    | Hold
+    | Resume
     | Interrupt
     | CompleteTurn
     | Mark

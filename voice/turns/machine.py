@@ -1,35 +1,31 @@
 """Who has the floor.
 
-Theory. User and agent are two parties with a state each, and the floor follows from the pair:
+Theory. User and agent are two parties with a state each, and the floor follows from the pair. What
+the user says are utterances (`utterances`); each claims the floor as strongly as is known of it
+(`claim`), and the agent gives way to the strongest claim as far as it goes (`floor`):
 
-    user     silent ──speech──▶ speaking ◀──speech── paused ──endpoint──▶ silent
-                                   └──────pause──────▶
-    agent    idle ──answer──▶ thinking ──first sound──▶ speaking ──all played──▶ idle
+    user \\ agent         idle         thinking               speaking
+    silent, or nothing   nobody       the agent's            the agent's
+    makes a sound        the user's   the agent's, unheard   the agent's, quieter
+    speaks               the user's   the agent's, unheard   both wait: the agent is silent
+    says words           the user's   the user's             the user's
 
-    user \\ agent   idle             thinking                  speaking
-    silent         nobody           the agent's               the agent's
-    speaking       the user's       the user's, once the speech is confirmed as such
-    paused         the user's       by its length
+An utterance without words changes nothing in the end, nor does an "um", nor an "mm-hm" to an agent
+that thinks or speaks, unless it asked. Other words take the floor even if they were too short to
+be certain speech ("stop"), and are answered when the utterance is over.
 
-An utterance opens a turn and gives it its number. It ends when nothing was said for as long as
-`endpoint` wants, which changes while evidence about its end arrives; its words may arrive later
-still, so ended utterances wait for them in order. An utterance without words changes nothing, nor
-does an "um", nor an "mm-hm" to an agent that thinks or speaks. Other words take the floor even if
-they were too short to be confirmed ("stop").
-
-With push-to-talk the user's key opens and ends the utterance, and pauses end nothing.
+In half-duplex nothing is an utterance that was said while the agent could be heard.
 
 The machine has no clock: `now` is an argument, and `deadline` tells when `timeout` wants a call.
 """
 
 from __future__ import annotations
 
-import enum
 from collections import deque
+from math import inf
 
 from voice.listen.gate import SpeechConfirmed, SpeechPaused, SpeechResumed, SpeechStarted
-from voice.listen.labels import words_of
-from voice.turns.endpoint import silence_seconds, sounds_finished
+from voice.turns.claim import Claim, Strength, claim_of, means_something
 from voice.turns.events import (
     Action,
     Announce,
@@ -37,148 +33,153 @@ from voice.turns.events import (
     Answer,
     AnswerEnded,
     AnswerHeard,
-    CloseUtterance,
-    Commit,
-    CompleteTurn,
+    CloseGate,
     Discard,
+    DuplexChosen,
     EndJudged,
     Event,
-    GoOn,
     InputEnded,
-    Interrupt,
-    JudgeEnd,
-    LikelyEnd,
     Mark,
-    OpenUtterance,
+    OnsetHeard,
+    QuestionHeard,
     TalkPressed,
     TalkReleased,
     Transcribe,
     TranscriptionLost,
     WordsTranscribed,
 )
-from voice.turns.options import TurnOptions
+from voice.turns.floor import AgentState, Floor
+from voice.turns.options import BargeInOptions, TurnOptions
 from voice.turns.utterance import Utterance
+from voice.turns.utterances import Utterances, commit
 
-
-class AgentState(enum.Enum):
-    """What the agent does."""
-
-    IDLE = enum.auto()
-    THINKING = enum.auto()
-    SPEAKING = enum.auto()
+AT_ONCE = BargeInOptions(mode="at-once")
+"""For a speaker that can only be stopped."""
 
 
 class TurnMachine:
     """Events in, actions out."""
 
-    def __init__(self, options: TurnOptions, language: str = "en") -> None:
+    def __init__(
+        self, options: TurnOptions, language: str = "en", barge_in: BargeInOptions = AT_ONCE
+    ) -> None:
         """`language` of the words (ISO 639-1) tells how the end of a sentence looks."""
-        self._options = options
-        self._language = language
+        self._barge_in = barge_in
         self._open = options.mode == "open"
+        self._half_duplex = barge_in.half_duplex
         self._turn = 0
-        self._utterance: Utterance | None = None
-        self._awaiting_words: deque[Utterance] = deque()
-        self._agent = AgentState.IDLE
-        self._answering = 0
+        self._utterances = Utterances(options, language)
+        self._floor = Floor()
         self._announcements: deque[str] = deque()
+        self._onset_until = -inf
+        self._discarded = ""
+        self._ignored_over = 0
+        self._decide_at = inf
 
     @property
     def agent(self) -> AgentState:
         """What the agent does."""
-        return self._agent
+        return self._floor.state
 
     @property
     def idle(self) -> bool:
         """Nobody speaks and nothing is under way."""
-        return not (
-            self._utterance
-            or self._awaiting_words
-            or self._announcements
-            or self._agent is not AgentState.IDLE
-        )
+        return not (self._utterances or self._announcements or self._floor.busy)
 
     def deadline(self) -> float | None:
         """When `timeout` wants to be called."""
-        times = [
-            utterance.ended_at + self._options.transcription_limit_seconds
-            for utterance in self._awaiting_words
-        ]
-        if (utterance := self._utterance) is not None:
-            times.append(utterance.started_at + self._options.longest_utterance_seconds)
-            if utterance.paused and self._open:
-                times.append(utterance.last_speech_at + self._silence_seconds(utterance))
+        times = [at for at in (self._utterances.deadline(),) if at is not None]
+        if self._floor.busy and self._decide_at < inf:
+            times.append(self._decide_at)
         return min(times, default=None)
 
     def timeout(self, now: float) -> list[Action]:
         """Act on what is due at `now`."""
+        self._discarded = ""
         actions: list[Action] = []
-        while self._awaiting_words and now >= (
-            self._awaiting_words[0].ended_at + self._options.transcription_limit_seconds
-        ):
-            actions += self._lose(self._awaiting_words.popleft(), "the transcriber is stuck", now)
-        if (utterance := self._utterance) is None:
-            return actions
-        silence_over = utterance.last_speech_at + self._silence_seconds(utterance)
-        too_long = now >= utterance.started_at + self._options.longest_utterance_seconds
-        if too_long or (utterance.paused and self._open and now >= silence_over):
+        for utterance in self._utterances.given_up(now):
+            actions += self._discard(utterance, "the transcriber is stuck", now)
+        if self._utterances.end_due(now):
             actions += self._end_utterance(now)
-        return actions
+        return actions + self._decide(now)
 
-    def receive(self, event: Event, now: float) -> list[Action]:  # noqa: PLR0911, PLR0912
+    def receive(self, event: Event, now: float) -> list[Action]:
         """Act on what happened."""
+        self._discarded = ""
+        return self._take(event, now) + self._decide(now)
+
+    def _take(self, event: Event, now: float) -> list[Action]:  # noqa: PLR0911, PLR0912
         match event:
             case SpeechStarted(at, _, audio_start):
-                return self._open_utterance(at, audio_start) if self._open else []
+                return self._begin(at, audio_start, now) if self._open else []
+            case SpeechConfirmed():
+                if self._utterances.current:
+                    self._utterances.current.confirm()
+            case SpeechPaused():
+                self._onset_until = -inf
+                return self._utterances.pause(event)
+            case SpeechResumed():
+                self._onset_until = -inf
+                return self._utterances.resume(event, now, over_agent=self._floor.busy)
+            case OnsetHeard():
+                self._notice_onset(now)
             case TalkPressed(at, sample):
                 return self._press(at, sample, now)
             case TalkReleased():
                 return self._release(event, now)
-            case SpeechConfirmed():
-                if self._utterance is not None:
-                    self._utterance.confirmed = True
-                return self._claim_floor(now)
-            case SpeechPaused():
-                return self._pause(event, now)
-            case SpeechResumed():
-                return self._resume()
             case EndJudged():
-                return self._take_judgement(event, now)
+                self._utterances.judge(event)
             case WordsTranscribed():
-                return self._take_words(event, now)
-            case TranscriptionLost():
-                return self._forget(event, now)
+                return self._utterances.take_words(event, now) + self._finish_known(now)
+            case TranscriptionLost(turn, reason):
+                if utterance := self._utterances.lose(turn):
+                    return self._discard(utterance, reason, now)
             case AnswerHeard():
-                return self._begin_sound(event) + self._claim_floor(now)
+                return self._floor.hear(event)
+            case QuestionHeard():
+                self._floor.hear_question(event)
             case AnswerEnded():
-                return self._end_answer(event, now)
+                return self._floor.end(event, now) + self._announce()
             case AnnouncementArrived(text):
                 self._announcements.append(text)
                 return self._announce()
+            case DuplexChosen():
+                return self._choose_duplex(event, now)
             case InputEnded():
-                return self._end_utterance(now) if self._utterance else []
+                return self._end_utterance(now) if self._utterances.current else []
+        return []
 
-    # ── the user's side ──────────────────────────────────────────────────────────────────
+    # ── speech ───────────────────────────────────────────────────────────────────────────
 
-    def _open_utterance(self, at: float, audio_start: int) -> list[Action]:
-        assert self._utterance is None, "the gate was not closed"
+    def _begin(self, at: float, audio_start: int, now: float) -> list[Action]:
+        self._onset_until = -inf
+        if self._half_duplex and self._agent_heard(at):
+            return self._ignore(now)
         self._turn += 1
-        self._utterance = Utterance(self._turn, at, at)
-        return [
-            Mark("speech.started", self._turn, at),
-            OpenUtterance(self._turn, audio_start),
-        ]
+        return self._utterances.open(self._turn, at, audio_start, now, over_agent=self._floor.busy)
+
+    def _notice_onset(self, now: float) -> None:
+        """Only where the agent can grow quieter, and does not hear itself."""
+        possible = self._open and self._barge_in.mode == "two-step" and not self._half_duplex
+        if possible and self._floor.state in (AgentState.SPEAKING, AgentState.DUCKED):
+            self._onset_until = now + self._barge_in.duck_seconds
 
     def _press(self, at: float, sample: int, now: float) -> list[Action]:
-        if self._open or self._utterance is not None:
+        if self._open:
+            if not self._half_duplex:
+                return []
+            return self._floor.yield_to(Claim(Strength.WORDS, "key"), now)
+        if self._utterances.current is not None:
             return []
-        actions = self._open_utterance(at, sample)
-        assert self._utterance is not None
-        self._utterance.confirmed = True  # nobody presses the key by mistake
-        return actions + self._claim_floor(now)
+        self._turn += 1
+        actions = self._utterances.open(self._turn, at, sample, now, over_agent=self._floor.busy)
+        assert self._utterances.current is not None
+        self._utterances.current.pressed = True
+        self._utterances.current.confirm()  # nobody presses the key by mistake
+        return actions
 
     def _release(self, event: TalkReleased, now: float) -> list[Action]:
-        if self._open or (utterance := self._utterance) is None:
+        if self._open or (utterance := self._utterances.current) is None:
             return []
         actions: list[Action] = []
         if not utterance.paused:
@@ -186,177 +187,94 @@ class TurnMachine:
             actions.append(Transcribe(utterance.turn))
         return actions + self._end_utterance(now)
 
-    def _pause(self, event: SpeechPaused, now: float) -> list[Action]:
-        if (utterance := self._utterance) is None:
-            return []
-        utterance.pause(event.at, event.sample)
-        actions: list[Action] = []
-        if not utterance.transcribed:  # not asked for in the lull before, or not there yet
-            actions.append(Transcribe(utterance.turn))
-        if self._open and self._options.judge:
-            actions.append(JudgeEnd(utterance.turn, event.sample))
-        return actions + self._note_likely_end(utterance, now)
-
-    def _resume(self) -> list[Action]:
-        if (utterance := self._utterance) is None:
-            return []
-        utterance.resume()
-        return self._take_back_likely_end(utterance)
-
-    def _take_back_likely_end(self, utterance: Utterance) -> list[Action]:
-        if not utterance.likely_end:
-            return []
-        utterance.likely_end = False
-        return [GoOn(utterance.turn)]
-
-    def _silence_seconds(self, utterance: Utterance) -> float:
-        speaks = self._agent is not AgentState.IDLE
-        return silence_seconds(utterance.evidence(agent_speaks=speaks), self._options)
-
-    def _take_judgement(self, event: EndJudged, now: float) -> list[Action]:
-        utterance = self._utterance
-        if utterance is None or not utterance.paused:
-            return []
-        if (utterance.turn, utterance.last_speech) != (event.turn, event.sample):
-            return []
-        utterance.audio_finished = event.probability
-        return self._note_likely_end(utterance, now)
-
-    def _note_likely_end(self, utterance: Utterance, now: float) -> list[Action]:
-        if utterance.likely_end or not (utterance.paused and self._open):
-            return []
-        if not sounds_finished(utterance.evidence(agent_speaks=False), self._options):
-            return []
-        utterance.likely_end = True
-        turn, text = utterance.turn, utterance.text
-        return [Mark("turn.likely_end", turn, now, {"text": text}), LikelyEnd(turn, text)]
+    # ── utterances that are over ─────────────────────────────────────────────────────────
 
     def _end_utterance(self, now: float) -> list[Action]:
-        utterance = self._utterance
-        assert utterance is not None
-        self._utterance = None
-        utterance.ended_at = now
+        return self._utterances.end(now) + self._finish_known(now)
+
+    def _finish_known(self, now: float) -> list[Action]:
         actions: list[Action] = []
-        if not utterance.paused:  # cut off while somebody speaks
-            utterance.last_speech_at, utterance.last_speech = now, max(1, utterance.text_end + 1)
-            actions.append(Transcribe(utterance.turn))
-        actions += [
-            Mark("speech.ended", utterance.turn, utterance.last_speech_at),
-            Mark("turn.ended", utterance.turn, now, self._reasons(utterance, now)),
-            CloseUtterance(utterance.turn),
-        ]
-        self._awaiting_words.append(utterance)
-        return actions + self._finish_transcribed(now)
-
-    def _reasons(self, utterance: Utterance, now: float) -> dict[str, float | None]:
-        evidence = utterance.evidence(agent_speaks=False)
-        return {
-            "silence_seconds": round(now - utterance.last_speech_at, 3),
-            "text_finished": evidence.text_finished,
-            "audio_finished": evidence.audio_finished,
-        }
-
-    def _take_words(self, event: WordsTranscribed, now: float) -> list[Action]:
-        actions: list[Action] = []
-        current = self._utterance
-        for utterance in (*self._awaiting_words, *([current] if current else [])):
-            if utterance.turn == event.turn and event.end >= utterance.text_end:
-                if words_of(event.text) != words_of(utterance.text):
-                    actions += self._take_back_likely_end(utterance)
-                utterance.take_words(event.text, event.end, self._language)
-                actions += self._commit(utterance, event.committed_text, now)
-                if utterance is current and utterance.committed and not utterance.paused:
-                    actions.append(Commit(utterance.turn, utterance.committed))
-        if current is not None and current.turn == event.turn:
-            actions.append(Mark("transcript.partial", event.turn, now, {"text": event.text}))
-            if current.tells_to_stop:
-                actions += self._interrupt(now)
-            actions += self._note_likely_end(current, now)
-        return actions + self._finish_transcribed(now)
-
-    def _commit(self, utterance: Utterance, text: str, now: float) -> list[Action]:
-        if not (added := utterance.commit(text)):
-            return []
-        return [Mark("transcript.committed", utterance.turn, now, {"text": text, "added": added})]
-
-    def _finish_transcribed(self, now: float) -> list[Action]:
-        actions: list[Action] = []
-        while self._awaiting_words and self._awaiting_words[0].transcribed:
-            actions += self._finish(self._awaiting_words.popleft(), now)
+        for utterance in self._utterances.known():
+            actions += self._finish(utterance, now)
         return actions
 
     def _finish(self, utterance: Utterance, now: float) -> list[Action]:
         turn, text, label = utterance.turn, utterance.text, utterance.label
         actions: list[Action] = []
         if text:
-            actions += self._commit(utterance, text, now)
+            actions += commit(utterance, text, now)
             actions.append(Mark("transcript.final", turn, now, {"text": text, "label": label}))
-        if reason := self._why_not_answered(utterance):
-            return [*actions, *self._lose(utterance, reason, now)]
-        actions += self._interrupt(now)
-        self._agent = AgentState.THINKING
-        self._answering = turn
-        return [*actions, Answer(turn, text), *self._claim_floor(now)]
+        if not self._means_something(utterance):
+            reason = label if text else "no words"
+            return [*actions, *self._discard(utterance, reason, now)]
+        actions += self._floor.yield_to(Claim(Strength.WORDS, "words"), now)
+        self._floor.ask(turn)
+        return [*actions, Answer(turn, text)]
 
-    def _why_not_answered(self, utterance: Utterance) -> str:
-        if not utterance.text:
-            return "no words"
-        label = utterance.label
-        if label == "backchannel":
-            return label if self._agent is not AgentState.IDLE else ""
-        return "" if label == "words" else label
+    def _means_something(self, utterance: Utterance) -> bool:
+        return means_something(utterance, self._floor.question_at, self._barge_in)
 
-    def _forget(self, event: TranscriptionLost, now: float) -> list[Action]:
-        for utterance in self._awaiting_words:
-            if utterance.turn == event.turn:
-                self._awaiting_words.remove(utterance)
-                return self._lose(utterance, event.reason, now)
-        return []
-
-    def _lose(self, utterance: Utterance, reason: str, now: float) -> list[Action]:
+    def _discard(self, utterance: Utterance, reason: str, now: float) -> list[Action]:
+        self._discarded = reason
         return [
             Mark("turn.discarded", utterance.turn, now, {"reason": reason}),
             Discard(utterance.turn),
             *self._announce(),
         ]
 
-    # ── the agent's side ─────────────────────────────────────────────────────────────────
+    # ── the floor ────────────────────────────────────────────────────────────────────────
 
-    def _begin_sound(self, event: AnswerHeard) -> list[Action]:
-        if self._agent is not AgentState.THINKING or event.turn != self._answering:
-            return []
-        self._agent = AgentState.SPEAKING
-        return [Mark("audio.first", event.turn, event.at)]
+    def _decide(self, now: float) -> list[Action]:
+        """Let the agent do what the user's claims leave to it."""
+        claims = [
+            claim_of(utterance, self._floor.question_at, self._barge_in, now)
+            for utterance in self._utterances
+        ]
+        if now < self._onset_until:
+            claims.append(Claim(Strength.SOUND, "onset", self._onset_until))
+        self._decide_at = min((claim.until for claim in claims), default=inf)
+        nothing = Claim(Strength.NONE, self._discarded or "nothing came of it")
+        strongest = max(claims, key=lambda claim: claim.strength, default=nothing)
+        actions = self._floor.yield_to(strongest, now)
+        if self._half_duplex and self._open and self._floor.audible and self._utterances.current:
+            actions += self._end_utterance(now)  # of what is heard from now on nothing is meant
+        return actions + self._note_likely_end(now)
 
-    def _end_answer(self, event: AnswerEnded, now: float) -> list[Action]:
-        if self._agent is AgentState.IDLE or event.turn != self._answering:
+    def _note_likely_end(self, now: float) -> list[Action]:
+        utterance = self._utterances.current
+        if utterance is None or not self._means_something(utterance):
             return []
-        spoke = self._agent is AgentState.SPEAKING
-        self._agent, self._answering = AgentState.IDLE, 0
-        actions: list[Action] = []
-        if spoke:
-            actions.append(Mark("playback.ended", event.turn, now))
-        return [*actions, CompleteTurn(event.turn, event.failure), *self._announce()]
-
-    def _claim_floor(self, now: float) -> list[Action]:
-        """Give way to a user who certainly speaks."""
-        if self._utterance is None or not self._utterance.confirmed:
-            return []
-        return self._interrupt(now)
-
-    def _interrupt(self, now: float) -> list[Action]:
-        if self._agent is AgentState.IDLE:
-            return []
-        turn = self._answering
-        self._agent, self._answering = AgentState.IDLE, 0
-        return [Mark("bargein", turn, now), Interrupt(turn)]
+        return self._utterances.note_likely_end(now)
 
     def _announce(self) -> list[Action]:
         """Begin the next announcement if the floor is free."""
-        if not self._announcements or self._utterance or self._awaiting_words:
-            return []
-        if self._agent is not AgentState.IDLE:
+        if not self._announcements or self._utterances or self._floor.busy:
             return []
         self._turn += 1
-        self._agent, self._answering = AgentState.THINKING, self._turn
+        self._floor.ask(self._turn)
         return [Announce(self._turn, self._announcements.popleft())]
+
+    # ── half-duplex ──────────────────────────────────────────────────────────────────────
+
+    def _choose_duplex(self, event: DuplexChosen, now: float) -> list[Action]:
+        if event.half == self._half_duplex:
+            return []
+        self._half_duplex = event.half
+        mark = Mark("duplex.chosen", 0, now, {"half": event.half, "reason": event.reason})
+        self._onset_until = -inf
+        if not (event.half and self._open and self._floor.audible and self._utterances.current):
+            return [mark]
+        echo, actions = self._utterances.drop()
+        return [mark, *actions, *self._discard(echo, "half-duplex", now)]
+
+    def _agent_heard(self, at: float) -> bool:
+        """Whether what began at `at` may be the agent's own voice."""
+        tail_end = self._floor.silent_since + self._barge_in.echo_tail_seconds
+        return self._floor.audible or at < tail_end
+
+    def _ignore(self, now: float) -> list[Action]:
+        actions: list[Action] = []
+        if self._ignored_over != self._floor.turn:  # once an answer is enough
+            self._ignored_over = self._floor.turn
+            actions.append(Mark("speech.ignored", self._floor.turn, now, {"reason": "half-duplex"}))
+        return [*actions, CloseGate()]

@@ -54,3 +54,32 @@ class TurnOptions:
 
     transcription_limit_seconds: Annotated[float, Meta(gt=0)] = 20.0
     """An utterance whose words have not arrived this long after its end is given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BargeInOptions:
+    """What happens when the user speaks while the agent does."""
+
+    mode: Literal["two-step", "at-once"] = "two-step"
+    """`two-step`: quieter at the first sound, silent at speech, and abandoned only at words.
+    `at-once`: speech stops the agent, a cough or an "mm-hm" too."""
+
+    half_duplex: bool = False
+    """Listen only while the agent is silent. Chosen without being asked where the echo of the
+    agent's voice cannot be taken out."""
+
+    duck_seconds: Annotated[float, Meta(gt=0)] = 0.4
+    """A sound that has not become speech after this time makes the agent quieter no longer."""
+
+    interruption_seconds: Annotated[float, Meta(gt=0)] = 1.2
+    """Speech of this length is an interruption, even if its words are not known."""
+
+    hold_seconds: Annotated[float, Meta(gt=0)] = 1.5
+    """Silence after speech in which its words must become known; then the agent goes on."""
+
+    reply_seconds: Annotated[float, Meta(gt=0)] = 2.0
+    """A "yes" that begins so long after the last word of the agent's question began answers it,
+    even if the agent has gone on speaking."""
+
+    echo_tail_seconds: Annotated[float, Meta(ge=0)] = 0.2
+    """Half-duplex: how long the agent's last word may be heard after it was spoken."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice.listen.labels import is_stop, label
+from voice.listen.labels import is_stop, label, may_become_backchannel
 
 
 @pytest.mark.parametrize(
@@ -16,9 +16,17 @@ from voice.listen.labels import is_stop, label
         ("Oh, I see.", "backchannel"),
         ("Um, yeah.", "backchannel"),
         ("Right, okay.", "backchannel"),
+        ("Hm-hm.", "backchannel"),
+        ("Mmm-hmmm.", "backchannel"),
+        ("Okay, go on.", "backchannel"),
+        ("Don’t stop.", "backchannel"),
+        ("Don’t stop now.", "words"),
         ("Um...", "hesitation"),
+        ("Mmmm.", "hesitation"),
         ("Uh, um.", "hesitation"),
         ("[Music]", "non-speech"),
+        ("Ha ha ha!", "non-speech"),
+        ("Ha ha, right.", "backchannel"),
         ("(laughs)", "non-speech"),
         ("*coughs*", "non-speech"),
         ("♪ la la ♪", "non-speech"),
@@ -35,6 +43,18 @@ from voice.listen.labels import is_stop, label
 )
 def test_labels(text: str, kind: str) -> None:
     assert label(text) == kind
+
+
+@pytest.mark.parametrize("text", ["go", "Okay, I", "all ri", "Don't", "su", "Um, of"])
+def test_beginnings_of_backchannels(text: str) -> None:
+    assert may_become_backchannel(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Okay.", "go now", "I want", "Don't do", "stop", "yes yes yes yes go"]
+)
+def test_what_begins_no_backchannel_or_is_one(text: str) -> None:
+    assert not may_become_backchannel(text)
 
 
 @pytest.mark.parametrize(

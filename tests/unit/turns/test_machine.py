@@ -18,27 +18,35 @@ from voice.turns.events import (
     Answer,
     AnswerEnded,
     AnswerHeard,
+    CloseGate,
     CloseUtterance,
     Commit,
     CompleteTurn,
     Discard,
+    Duck,
+    DuplexChosen,
     EndJudged,
     Event,
     GoOn,
+    Hold,
     InputEnded,
     Interrupt,
     JudgeEnd,
     LikelyEnd,
     Mark,
+    OnsetHeard,
     OpenUtterance,
+    Resume,
     TalkPressed,
     TalkReleased,
     Transcribe,
     TranscriptionLost,
+    Unduck,
     WordsTranscribed,
 )
-from voice.turns.machine import AgentState, TurnMachine
-from voice.turns.options import TurnOptions
+from voice.turns.floor import AgentState
+from voice.turns.machine import TurnMachine
+from voice.turns.options import BargeInOptions, TurnOptions
 
 OPTIONS = TurnOptions(
     judge="", quick_seconds=0.6, single_seconds=0.6, endpoint_seconds=0.6, slow_seconds=0.6
@@ -51,8 +59,10 @@ CONFIRM_SECONDS = 0.3
 class Dialogue:
     """A machine, a clock, and everything the machine wanted."""
 
-    def __init__(self, options: TurnOptions = OPTIONS) -> None:
-        self.machine = TurnMachine(options)
+    def __init__(
+        self, options: TurnOptions = OPTIONS, barge_in: BargeInOptions | None = None
+    ) -> None:
+        self.machine = TurnMachine(options, barge_in=barge_in or BargeInOptions(mode="at-once"))
         self.now = 0.0
         self.actions: list[Action] = []
 
@@ -685,3 +695,100 @@ def test_every_likely_end_is_taken_back_or_becomes_a_question(
             case GoOn():
                 raise AssertionError("there was nothing to take back")
     assert not undecided
+
+
+# ── giving way in steps; how it sounds is shown by the dialogues ─────────────────────────────
+
+
+def _two_step(options: TurnOptions = SHIPPED) -> Dialogue:
+    """The agent speaks since 3.0 s; the user has asked in turn 1."""
+    dialogue = Dialogue(options, BargeInOptions())
+    _answering(dialogue)
+    dialogue.actions.clear()
+    return dialogue
+
+
+def test_a_lone_onset_runs_out() -> None:
+    dialogue = _two_step()
+    dialogue.happen(4.0, OnsetHeard(3.95))
+    assert dialogue.wanted(Duck) == [Duck(1)]
+    assert dialogue.machine.deadline() == pytest.approx(4.0 + BargeInOptions().duck_seconds)
+    dialogue.run_until(4.41)
+    assert dialogue.wanted(Unduck) == [Unduck(1)]
+    assert dialogue.machine.deadline() is None
+
+
+def test_an_onset_means_nothing_to_an_agent_that_is_silent() -> None:
+    dialogue = Dialogue(SHIPPED, BargeInOptions())
+    dialogue.happen(1.0, OnsetHeard(0.95))
+    assert dialogue.machine.idle
+    assert not dialogue.actions
+
+
+def test_a_sound_that_becomes_neither_speech_nor_a_pause_ducks_for_a_while_only() -> None:
+    dialogue = _two_step()
+    dialogue.happen(4.0, SpeechStarted(3.9, _sample(3.9), _sample(3.7)))
+    dialogue.run_until(4.41)
+    assert dialogue.wanted(Duck, Unduck) == [Duck(1), Unduck(1)]
+
+
+def test_stop_ends_the_turn_quickly_though_the_agent_is_silent_by_then() -> None:
+    dialogue = _two_step()
+    dialogue.speak(4.0, 4.4, "Stop.", turn=2)
+    assert dialogue.wanted(Interrupt) == [Interrupt(1)]
+    assert dialogue.machine.deadline() == pytest.approx(4.4 + SHIPPED.quick_seconds)
+
+
+def test_yeah_while_the_words_before_it_are_not_known_is_said_to_nobody() -> None:
+    dialogue = Dialogue(OPTIONS, BargeInOptions())
+    dialogue.happen(1.0, SpeechStarted(1.0, _sample(1.0), 0))
+    dialogue.happen(2.2, SpeechPaused(2.0, _sample(2.0)))
+    dialogue.run_until(2.9)
+    dialogue.speak(3.0, 3.2, "Yeah.", turn=2)
+    dialogue.happen(3.6, WordsTranscribed(1, "turn on the light", _sample(2.2)))
+    dialogue.run_until(5.0)
+    assert dialogue.wanted(Answer, Discard) == [Answer(1, "turn on the light"), Discard(2)]
+
+
+def test_words_that_were_lost_in_a_pause_are_asked_for_again_at_the_end() -> None:
+    dialogue = _two_step()
+    dialogue.happen(4.0, SpeechStarted(4.0, _sample(4.0), _sample(3.7)))
+    dialogue.happen(4.3, SpeechConfirmed(4.3, _sample(4.3)))
+    dialogue.happen(4.6, SpeechPaused(4.5, _sample(4.5)))
+    dialogue.happen(4.7, TranscriptionLost(2, "the model failed"))
+    assert dialogue.wanted(Hold, Resume) == [Hold(1), Resume(1)]
+    assert dialogue.wanted(Transcribe) == [Transcribe(2)]
+    dialogue.run_until(7.0)
+    assert dialogue.wanted(Transcribe) == [Transcribe(2), Transcribe(2)]
+    dialogue.happen(7.1, WordsTranscribed(2, "another one", _sample(4.6)))
+    assert dialogue.wanted(Interrupt, Answer) == [Interrupt(1), Answer(2, "another one")]
+
+
+def test_the_answer_fails_while_it_is_held() -> None:
+    dialogue = _two_step()
+    dialogue.happen(4.0, SpeechStarted(4.0, _sample(4.0), _sample(3.7)))
+    dialogue.happen(4.3, SpeechConfirmed(4.3, _sample(4.3)))
+    dialogue.happen(4.4, AnswerEnded(1, "the server failed"))
+    assert dialogue.wanted(CompleteTurn) == [CompleteTurn(1, "the server failed")]
+    dialogue.happen(4.8, SpeechPaused(4.7, _sample(4.7)))
+    dialogue.run_until(9.0)
+    assert not dialogue.wanted(Resume, Interrupt)
+
+
+def test_half_duplex_is_said_once_and_closes_what_the_agent_opened() -> None:
+    dialogue = _two_step()
+    dialogue.happen(4.0, SpeechStarted(4.0, _sample(4.0), _sample(3.7)))
+    for at in (4.1, 4.2):
+        dialogue.happen(at, DuplexChosen(half=True, reason="the echo stays"))
+    (chosen,) = dialogue.marked("duplex.chosen")
+    assert chosen == Mark("duplex.chosen", 0, 4.1, {"half": True, "reason": "the echo stays"})
+    assert dialogue.wanted(CloseUtterance, Discard) == [CloseUtterance(2), Discard(2)]
+    for at in (4.3, 4.6):
+        dialogue.happen(at, SpeechStarted(at, _sample(at), _sample(at)))
+    assert dialogue.wanted(CloseGate) == [CloseGate(), CloseGate()]
+    assert len(dialogue.marked("speech.ignored")) == 1
+    dialogue.happen(5.0, AnswerEnded(1))
+    dialogue.happen(5.2, SpeechStarted(5.1, _sample(5.1), _sample(5.0)))
+    assert len(dialogue.wanted(CloseGate)) == 3, "its last word is still in the room"
+    dialogue.happen(5.5, SpeechStarted(5.3, _sample(5.3), _sample(5.2)))
+    assert dialogue.wanted(OpenUtterance)[-1] == OpenUtterance(3, _sample(5.2))
