@@ -127,7 +127,7 @@ def test_the_latest_is_what_was_appended_to_last(journal: Journal) -> None:
 
 def test_an_append_is_whole_or_not_there(journal: Journal) -> None:
     conversation = journal.begin(1.0)
-    journal._database.execute(
+    journal._database.read(
         "CREATE TRIGGER fail BEFORE INSERT ON items WHEN NEW.item LIKE '%bad%'"
         " BEGIN SELECT RAISE(ABORT, 'no'); END"
     )
@@ -161,8 +161,8 @@ def test_an_item_of_an_unknown_type_is_left_out(
 def test_every_commit_waits_for_the_disk(journal: Journal) -> None:
     """A power cut cannot be tried here; SQLite keeps its promise with these two settings."""
     full = 2
-    assert journal._database.execute("PRAGMA synchronous").fetchone() == (full,)
-    assert journal._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert journal._database.read("PRAGMA synchronous")[0] == (full,)
+    assert journal._database.read("PRAGMA journal_mode")[0] == ("wal",)
 
 
 # ── what a killed program leaves ─────────────────────────────────────────────────────────────
@@ -212,7 +212,7 @@ def test_kill_loses_nothing_that_was_settled(path: Path) -> None:
         assert kept == list(range(len(kept)))
         assert len(items) == 3 * len(kept), "a turn is half there"
         assert len(told) <= len(kept) <= len(told) + 1, "one may be settled but not yet told"
-        assert journal._database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert journal._database.read("PRAGMA integrity_check") == [("ok",)]
         journal.close()
         told = kept
     assert len(told) > 100
@@ -237,7 +237,7 @@ def test_what_was_deleted_when_the_program_was_killed_is_erased_at_the_next_star
     journal = Journal.open(path, retention_days=0, now=0)
     assert b"marzipan" not in _raw(path)
     assert journal.conversations() == []
-    unerased = journal._database.execute("SELECT count(*) FROM unerased").fetchone()
+    unerased = journal._database.read("SELECT count(*) FROM unerased")[0]
     assert unerased == (0,), "every start would write the file anew"
     journal.close()
 
@@ -324,7 +324,7 @@ def test_a_conversation_that_is_deleted_while_it_goes_on_begins_again(journal: J
 
 
 def test_a_reader_keeps_deleted_words_alive_and_we_say_so(journal: Journal, path: Path) -> None:
-    journal._database.execute("PRAGMA busy_timeout = 50")
+    journal._database.read("PRAGMA busy_timeout = 50")
     number = journal.begin(0.0)
     journal.append(number, 1, 0.0, _said("marzipan"))
     reader = sqlite3.connect(path, isolation_level=None)
@@ -422,7 +422,7 @@ def test_a_file_that_is_no_database_is_left_alone(path: Path, content: bytes) ->
         (["PRAGMA user_version = 1"], "another program's"),
         (["PRAGMA application_id = 5"], "another program's"),
         (
-            [f"PRAGMA application_id = {module._APPLICATION_ID}", "PRAGMA user_version = 2"],
+            [f"PRAGMA application_id = {module._LAYOUT.application_id}", "PRAGMA user_version = 2"],
             "newer version .*schema 2; this one knows 1.*update voice",
         ),
     ],
@@ -453,7 +453,7 @@ def test_a_damaged_journal_is_named(path: Path) -> None:
 
 
 def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(JournalError, match=r"none/journal\.db.*No such file.*folder that exists"):
+    with pytest.raises(JournalError, match=r"none/journal\.db.*No such file.*make its folder"):
         Journal.open(tmp_path / "none" / "journal.db", retention_days=0, now=0)
     assert list(tmp_path.iterdir()) == []
 
@@ -485,18 +485,18 @@ def test_a_full_disk(journal: Journal) -> None:
     """SQLite says the same of a database that may not grow."""
     number = journal.begin(0.0)
     journal.append(number, 1, 0.0, _said("kept"))
-    pages = journal._database.execute("PRAGMA page_count").fetchone()[0]
-    journal._database.execute(f"PRAGMA max_page_count = {pages}")
+    pages = journal._database.read("PRAGMA page_count")[0][0]
+    journal._database.read(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(JournalError, match=r"does not fit on the disk .*free some space"):
         journal.append(number, 2, 0.0, _said("x" * 100_000))
     assert _words(journal.items(number)) == ["kept"]
-    journal._database.execute("PRAGMA max_page_count = 1000000")
+    journal._database.read("PRAGMA max_page_count = 1000000")
     journal.append(number, 2, 0.0, _said("there is room again"))
     assert len(journal.items(number)) == 2
 
 
 def test_a_database_that_somebody_locked(journal: Journal, path: Path) -> None:
-    journal._database.execute("PRAGMA busy_timeout = 50")
+    journal._database.read("PRAGMA busy_timeout = 50")
     number = journal.begin(0.0)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -543,7 +543,7 @@ async def test_a_writer_keeps_the_order_and_writes_what_waits(path: Path) -> Non
 
 async def test_a_writer_says_what_went_wrong(path: Path) -> None:
     journal = Journal.open(path, retention_days=0, now=0)
-    journal._database.execute("PRAGMA busy_timeout = 50")
+    journal._database.read("PRAGMA busy_timeout = 50")
     writer = JournalWriter(journal, journal.begin(0.0))
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -1,91 +1,54 @@
 """Conversations in a SQLite file: what was said outlives a crash, a reboot and a power cut.
 
 Every append is a transaction in a write-ahead log that is on the disk when the call returns. What
-is deleted is gone from the file as well: SQLite's `secure_delete` alone leaves copies in pages
-that were rebalanced, so the file is written anew and the log is emptied. A deletion has a row in
-`unerased` until that is done, so that the next start can finish it.
+is deleted is gone from the file as well; a deletion has a row in `unerased` until that is done, so
+that the next start can finish it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sqlite3
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from voice.database import Database, Layout
 from voice.errors import JournalError
 from voice.responses.events import InputItem, InputMessage
 
 _log = logging.getLogger(__name__)
 
-_APPLICATION_ID: Final = int.from_bytes(b"voic", "big")
-"""In the file's header: tells a journal from other programs' databases."""
-
-_SCHEMA: Final = 1
-_TABLES: Final = (
-    "CREATE TABLE conversations (number INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " began_at REAL NOT NULL, last_at REAL NOT NULL, model TEXT NOT NULL)",
-    "CREATE TABLE items (id INTEGER PRIMARY KEY, conversation INTEGER NOT NULL"
-    " REFERENCES conversations ON DELETE CASCADE, turn INTEGER NOT NULL, at REAL NOT NULL,"
-    " kind TEXT NOT NULL, item TEXT NOT NULL)",
-    "CREATE INDEX items_by_conversation ON items (conversation)",
-    "CREATE TABLE unerased (id INTEGER PRIMARY KEY AUTOINCREMENT)",
-    f"PRAGMA application_id = {_APPLICATION_ID}",
-    f"PRAGMA user_version = {_SCHEMA}",
+_LAYOUT: Final = Layout(
+    name="journal",
+    application_id=int.from_bytes(b"voic", "big"),
+    version=1,
+    tables=(
+        "CREATE TABLE conversations (number INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " began_at REAL NOT NULL, last_at REAL NOT NULL, model TEXT NOT NULL)",
+        "CREATE TABLE items (id INTEGER PRIMARY KEY, conversation INTEGER NOT NULL"
+        " REFERENCES conversations ON DELETE CASCADE, turn INTEGER NOT NULL, at REAL NOT NULL,"
+        " kind TEXT NOT NULL, item TEXT NOT NULL)",
+        "CREATE INDEX items_by_conversation ON items (conversation)",
+        "CREATE TABLE unerased (id INTEGER PRIMARY KEY AUTOINCREMENT)",
+    ),
+    settings=(
+        "PRAGMA synchronous = FULL",  # wait for the disk at every commit
+        "PRAGMA fullfsync = ON",  # on macOS the disk's own cache, too
+        "PRAGMA checkpoint_fullfsync = ON",
+    ),
+    elsewhere="set [journal] path to another file",
+    error=JournalError,
 )
-
-_SETTINGS: Final = (
-    "PRAGMA synchronous = FULL",  # wait for the disk at every commit
-    "PRAGMA fullfsync = ON",  # on macOS the disk's own cache, too
-    "PRAGMA checkpoint_fullfsync = ON",
-    "PRAGMA foreign_keys = ON",
-    "PRAGMA secure_delete = ON",
-    "PRAGMA temp_store = MEMORY",  # nothing that was said goes into temporary files
-)
-
-_BUSY_SECONDS = 5.0
-"""Another program's transaction takes milliseconds; one that takes this long hangs."""
-
-_SMALLEST_BYTES = 512
-"""SQLite's smallest page; it takes a file of one byte for an empty one and would write over it."""
 
 _DAY_SECONDS = 86_400
 
-_ELSEWHERE = "set [journal] path to another file"
-_PROBLEMS: Final = {
-    sqlite3.SQLITE_NOTADB: ("is no journal", _ELSEWHERE),
-    sqlite3.SQLITE_CORRUPT: ("is damaged", f"move it away, or {_ELSEWHERE}"),
-    sqlite3.SQLITE_BUSY: (
-        "is locked by another program",
-        "end that program, or wait until it is done",
-    ),
-    sqlite3.SQLITE_FULL: ("does not fit on the disk", f"free some space, or {_ELSEWHERE}"),
-    sqlite3.SQLITE_IOERR: (
-        "cannot be read or written: the disk failed or is full",
-        f"free some space, check the disk, or {_ELSEWHERE}",
-    ),
-    sqlite3.SQLITE_READONLY: (
-        "cannot be written",
-        "make the file and its folder writable for this user",
-    ),
-    sqlite3.SQLITE_CANTOPEN: (
-        "cannot be opened",
-        "make the file and its folder writable for this user",
-    ),
-}
-"""By SQLite's primary result code: what is wrong with the file, and the cure."""
-
-_creating = threading.Lock()
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[InputItem] = msgspec.json.Decoder(InputItem)
 
@@ -112,7 +75,7 @@ class Journal:
     have the file open. All methods raise `JournalError` where the file cannot be used.
     """
 
-    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, database: Database) -> None:
         self._path = path
         self._database = database
 
@@ -124,10 +87,8 @@ class Journal:
         Raises `JournalError`, and leaves alone a file that is no journal or a newer one.
         """
         path = path.expanduser().absolute()
-        database = _connect(path)
+        database = Database.open(path, _LAYOUT)
         try:
-            with _explained(path):
-                _prepare(database, path)
             journal = cls(path, database)
             journal._erase()
             if retention_days > 0:
@@ -139,8 +100,8 @@ class Journal:
 
     def begin(self, at: float, model: str = "") -> int:
         """The number of a new conversation; numbers are not used again."""
-        with self._writing():
-            added = self._database.execute(
+        with self._database.writing() as connection:
+            added = connection.execute(
                 "INSERT INTO conversations (began_at, last_at, model) VALUES (?, ?, ?)",
                 (at, at, model),
             )
@@ -157,46 +118,41 @@ class Journal:
         rows = [
             (conversation, turn, at, _kind(item), _encoder.encode(item).decode()) for item in items
         ]
-        with self._writing():
+        with self._database.writing() as connection:
             # A clock that was set back must not make the conversation older.
-            self._database.execute(
+            connection.execute(
                 "INSERT INTO conversations VALUES (?, ?, ?, '') ON CONFLICT (number)"
                 " DO UPDATE SET last_at = max(last_at, excluded.last_at)",
                 (conversation, at, at),
             )
-            self._database.executemany(
+            connection.executemany(
                 "INSERT INTO items (conversation, turn, at, kind, item) VALUES (?, ?, ?, ?, ?)",
                 rows,
             )
 
     def latest(self) -> int | None:
         """The conversation that was appended to last; None where there is none."""
-        with _explained(self._path):
-            row = self._database.execute(
-                "SELECT conversation FROM items ORDER BY id DESC LIMIT 1"
-            ).fetchone()
-        return row[0] if row else None
+        rows = self._database.read("SELECT conversation FROM items ORDER BY id DESC LIMIT 1")
+        return rows[0][0] if rows else None
 
     def items(self, conversation: int) -> list[InputItem]:
         """The conversation's items in order; those that this version does not know are left out."""
-        with _explained(self._path):
-            rows = self._database.execute(
-                "SELECT id, item FROM items WHERE conversation = ? ORDER BY id", (conversation,)
-            ).fetchall()
+        rows = self._database.read(
+            "SELECT id, item FROM items WHERE conversation = ? ORDER BY id", conversation
+        )
         return [item for number, text in rows if (item := _decoded(number, text)) is not None]
 
     def conversations(self) -> list[Summary]:
         """The conversations in which something was said, the oldest first."""
-        with _explained(self._path):
-            rows = self._database.execute(
-                "SELECT number, began_at, last_at, model,"
-                " (SELECT count(*) FROM items WHERE conversation = number AND kind = 'user'),"
-                " (SELECT item FROM items WHERE conversation = number AND kind = 'user'"
-                " ORDER BY id LIMIT 1)"
-                " FROM conversations"
-                " WHERE EXISTS (SELECT 1 FROM items WHERE conversation = number)"
-                " ORDER BY number"
-            ).fetchall()
+        rows = self._database.read(
+            "SELECT number, began_at, last_at, model,"
+            " (SELECT count(*) FROM items WHERE conversation = number AND kind = 'user'),"
+            " (SELECT item FROM items WHERE conversation = number AND kind = 'user'"
+            " ORDER BY id LIMIT 1)"
+            " FROM conversations"
+            " WHERE EXISTS (SELECT 1 FROM items WHERE conversation = number)"
+            " ORDER BY number"
+        )
         return [
             Summary(number, began_at, last_at, model, turns, _words(first))
             for number, began_at, last_at, model, turns, first in rows
@@ -207,9 +163,9 @@ class Journal:
 
         Raises `JournalError` where one is unknown, and then deletes none.
         """
-        with self._writing():
+        with self._database.writing() as connection:
             for number in conversations:
-                if not self._delete("number = ?", number):
+                if not _delete(connection, "number = ?", number):
                     raise JournalError(
                         f"there is no conversation {number} in {self._path}",
                         "`voice journal list` shows them",
@@ -218,47 +174,29 @@ class Journal:
 
     def forget_before(self, at: float) -> int:
         """Delete the conversations that were last appended to before `at`; how many they were."""
-        with self._writing():
-            forgotten = self._delete("last_at < ?", at)
+        with self._database.writing() as connection:
+            forgotten = _delete(connection, "last_at < ?", at)
         self._erase()
         return forgotten
 
     def close(self) -> None:
         """Give the file back; safe to call twice."""
-        with _explained(self._path):
-            self._database.close()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """A transaction that nobody else writes in."""
-        with _explained(self._path), self._database:
-            self._database.execute("BEGIN IMMEDIATE")
-            yield
-
-    def _delete(self, which: str, value: float) -> int:
-        self._database.execute(
-            f"INSERT INTO unerased SELECT NULL FROM conversations WHERE {which}", (value,)
-        )
-        deleted = self._database.execute(f"DELETE FROM conversations WHERE {which}", (value,))
-        return deleted.rowcount
+        self._database.close()
 
     def _erase(self) -> None:
         """Take deleted words out of the file, if there are any."""
-        with _explained(self._path):
-            last = self._database.execute("SELECT max(id) FROM unerased").fetchone()[0]
-            if last is None:
-                return
-            self._database.execute("VACUUM")
-            busy, *_ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
+        last = self._database.read("SELECT max(id) FROM unerased")[0][0]
+        if last is None:
+            return
+        if not self._database.erase():
             raise JournalError(
                 f"what was deleted from {self._path} may still be in its -wal file: another "
                 "program reads there",
                 "end that program; the next `voice` that uses the journal finishes it",
             )
-        with self._writing():
+        with self._database.writing() as connection:
             # What another program deleted meanwhile stays to be erased.
-            self._database.execute("DELETE FROM unerased WHERE id <= ?", (last,))
+            connection.execute("DELETE FROM unerased WHERE id <= ?", (last,))
 
 
 class JournalWriter:
@@ -300,106 +238,11 @@ class JournalWriter:
         self._journal.close()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    _make(path)
-    with _explained(path):
-        return sqlite3.connect(
-            f"{path.as_uri()}?mode=rw",
-            uri=True,
-            timeout=_BUSY_SECONDS,
-            isolation_level=None,  # transactions begin where we say so
-            check_same_thread=False,
-        )
-
-
-def _make(path: Path) -> None:
-    """Create the file if it is missing; SQLite gives -wal and -shm the same permissions.
-
-    Closing a file ends all locks that this process has on it, so one that is there is not opened,
-    and nobody else goes on before a new one is closed.
-    """
-    try:
-        with _creating, suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        ordinary, size = path.is_file(), path.stat().st_size
-    except OSError as error:
-        raise JournalError(
-            f"the journal {path} cannot be created: {error.strerror}",
-            "set [journal] path to a file in a folder that exists and is yours",
-        ) from error
-    if not ordinary or 0 < size < _SMALLEST_BYTES:
-        raise JournalError(f"{path} is no journal", _ELSEWHERE)
-
-
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    """Check whose file it is before anything is written, and make the tables in a new one."""
-    new = _is_new(database, path)
-    for setting in _SETTINGS:
-        database.execute(setting)
-    _keep_log(database, path)
-    if new:
-        with database:
-            database.execute("BEGIN IMMEDIATE")
-            if _is_new(database, path):  # another program may have been quicker
-                for statement in _TABLES:
-                    database.execute(statement)
-
-
-def _is_new(database: sqlite3.Connection, path: Path) -> bool:
-    application, version, tables = database.execute(
-        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
-        " FROM pragma_application_id, pragma_user_version"
-    ).fetchone()  # in one statement: another program may be making the tables
-    if application == version == tables == 0:
-        return True
-    if application != _APPLICATION_ID:
-        raise JournalError(f"{path} is another program's database", _ELSEWHERE)
-    if version > _SCHEMA:
-        raise JournalError(
-            f"the journal {path} was written by a newer version (schema {version}; this one "
-            f"knows {_SCHEMA})",
-            f"update voice, or {_ELSEWHERE}",
-        )
-    return False
-
-
-def _keep_log(database: sqlite3.Connection, path: Path) -> None:
-    """Switch to a write-ahead log.
-
-    SQLite does not wait where two programs switch at once, so we do.
-    """
-    give_up_at = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            mode = database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            break
-        except sqlite3.OperationalError as error:
-            if _primary(error) != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
-                raise
-            time.sleep(0.01)
-    if mode != "wal":
-        raise JournalError(
-            f"the disk of {path} cannot hold a write-ahead log",
-            "set [journal] path to a file on a local disk",
-        )
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Map what SQLite says to a `JournalError`."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        if (code := _primary(error)) is None:
-            raise
-        problem, cure = _PROBLEMS.get(code, (f"cannot be used: {error}", _ELSEWHERE))
-        raise JournalError(f"the journal {path} {problem}", cure) from error
-
-
-def _primary(error: sqlite3.Error) -> int | None:
-    """SQLite's result code without its details; None for a wrong use of the module."""
-    code: int | None = getattr(error, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
+def _delete(connection: sqlite3.Connection, which: str, value: float) -> int:
+    connection.execute(
+        f"INSERT INTO unerased SELECT NULL FROM conversations WHERE {which}", (value,)
+    )
+    return connection.execute(f"DELETE FROM conversations WHERE {which}", (value,)).rowcount
 
 
 def _kind(item: InputItem) -> str:
