@@ -9,6 +9,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ from websockets.asyncio.client import connect
 
 from tests.support.chat_server import (
     DONE,
+    LLAMA_LOADING,
+    LLAMA_PING,
+    LM_STUDIO_NO_MODEL,
+    OLLAMA_NO_MODEL,
+    VLLM_TOO_LONG,
     Answer,
     BrokenStreamError,
     ChatServer,
@@ -28,6 +34,9 @@ from tests.support.chat_server import (
     chat_server,
     delta,
     fragment,
+    llama_2025_error,
+    lm_studio_error,
+    ollama_call,
     saying,
     sse,
     usage,
@@ -35,13 +44,17 @@ from tests.support.chat_server import (
 from tests.support.programs import command
 from tests.support.talk import talking
 from voice.errors import ServerError, UsageError
-from voice.server import upstream
+from voice.server import upstream, upstream_errors
 from voice.server.backend import (
+    Call,
+    CallOutput,
     Finished,
     Message,
+    Misconfigured,
     Piece,
     Prompt,
     PromptTooLong,
+    ReasoningDelta,
     TextDelta,
     Tool,
     ToolCall,
@@ -49,6 +62,12 @@ from voice.server.backend import (
 from voice.server.endpoint import Endpoint
 from voice.server.serve import ServeOptions, open_backend
 from voice.server.upstream import Upstream, UpstreamBackend
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VOICE_UPSTREAM_KEY", raising=False)
+
 
 HELLO = Prompt((Message("user", "Hello."),), "Be kind.")
 LAMP = Tool("lamp", "Light the lamp.", {"type": "object"})
@@ -156,6 +175,29 @@ async def test_several_calls_come_at_the_end() -> None:
         ]
 
 
+async def test_ollama_thinks_and_sends_whole_calls_of_one_number() -> None:
+    chunks = (
+        delta(role="assistant", content="", reasoning="Two lamps."),
+        ollama_call("x", "lamp", {"n": 1}),
+        ollama_call("y", "lamp", {"n": 2}),
+        delta("tool_calls", role="assistant", content=""),
+        usage(5, 20),
+        DONE,
+    )
+    async with asking(once(*chunks)) as (backend, _):
+        assert await pieces(backend) == [
+            ReasoningDelta("Two lamps."),
+            ToolCall("lamp", '{"n": 1}'),
+            ToolCall("lamp", '{"n": 2}'),
+            Finished(5, 0, 20),
+        ]
+        one = replace(HELLO, tools=(LAMP,), parallel_calls=False)
+        assert (await pieces(backend, one))[1:] == [
+            ToolCall("lamp", '{"n": 1}'),
+            Finished(5, 0, 20),
+        ]
+
+
 async def test_a_stream_that_is_not_closed_after_its_end_holds_nobody_up() -> None:
     async def answer(request: Request) -> AsyncIterator[Json | bytes | Refusal]:
         yield delta("length", content="Word")
@@ -217,6 +259,32 @@ async def test_a_conversation_that_is_too_long_loses_its_beginning() -> None:
             await pieces(backend, whole)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        VLLM_TOO_LONG,
+        llama_2025_error("the request exceeds the available context size."),
+        lm_studio_error("Trying to keep more tokens than the context length of 4096"),
+        Refusal(200, '{"error": {"code": 400, "message": "exceeds the context size"}}'),
+    ],
+)
+async def test_a_conversation_that_is_too_long_is_known_however_it_is_told(
+    part: bytes | Refusal,
+) -> None:
+    async with asking(once(part)) as (backend, at):
+        with pytest.raises(PromptTooLong, match="context"):
+            await pieces(backend)
+        assert len(at.requests) == 1, "there is nothing to leave out"
+
+
+async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
+    prompt = Prompt(tuple(Message(role, "word " * 999) for role in ("user", "assistant", "user")))
+    async with asking(once(delta(content="x"), lm_studio_error("context size"))) as (backend, at):
+        with pytest.raises(PromptTooLong):
+            await pieces(backend, prompt)
+        assert len(at.requests) == 1
+
+
 # ── reading ahead ────────────────────────────────────────────────────────────────────────────
 
 
@@ -245,11 +313,45 @@ async def test_reading_ahead_that_fails_is_no_error() -> None:
 
 async def test_reading_ahead_has_its_time_and_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream, "WARM_SECONDS", 0.2)
-    async with asking(silent) as (backend, at):
+
+    async def answer(request: Request) -> AsyncIterator[Json | bytes | Refusal]:
+        async for part in (silent if "max_tokens" in request.body else once(*saying("x")))(request):
+            yield part
+
+    async with asking(answer) as (backend, at):
+        await pieces(backend)
         ahead = [asyncio.create_task(backend.prepare(HELLO)) for _ in range(10)]
         assert await asyncio.gather(*ahead) == [Finished(0, 0, 0)] * 10
-        assert len(at.requests) == upstream.WARM_LIMIT
-        await asyncio.gather(*(request.gone.wait() for request in at.requests))
+        assert len(at.requests) == 1 + upstream.WARM_LIMIT
+        await asyncio.gather(*(request.gone.wait() for request in at.requests[1:]))
+
+
+async def test_a_model_that_is_loaded_for_the_first_words_goes_on_being_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upstream, "WARM_SECONDS", 0.05)
+    loaded = asyncio.Event()
+
+    async def answer(_: Request) -> AsyncIterator[Json | bytes | Refusal]:
+        await loaded.wait()
+        for part in saying("x"):
+            yield part
+
+    async with asking(answer) as (backend, at):
+        for _ in range(3):
+            assert await backend.prepare(HELLO) == Finished(0, 0, 0)
+        assert len(at.requests) == 1, "it is asked to load once"
+        abandoned = asyncio.create_task(backend.prepare(HELLO))
+        asked = asyncio.create_task(pieces(backend))
+        await asyncio.sleep(0)
+        abandoned.cancel()
+        loaded.set()
+        assert (await asked)[0] == TextDelta("x")
+        assert not at.requests[0].gone.is_set(), "Ollama would have given the loading up"
+        monkeypatch.setattr(upstream, "LOADED_SECONDS", -1.0)  # it may have been unloaded again
+        loaded.clear()
+        assert await backend.prepare(HELLO) == Finished(0, 0, 0)
+        assert not at.requests[-1].gone.is_set()
 
 
 # ── what goes wrong ──────────────────────────────────────────────────────────────────────────
@@ -264,12 +366,17 @@ async def test_reading_ahead_has_its_time_and_its_place(monkeypatch: pytest.Monk
             "does not serve the model 'm'.*try pulling it.*--model",
         ),
         (once(Refusal(400, '{"detail": "no tools here"}')), "refuses the request.*no tools here"),
+        (once(Refusal(400, '{"error": "no json_schema"}')), "refuses a JSON schema.*structured"),
         (once(Refusal(307, headers={"location": "http://127.0.0.1:1/"})), "HTTP 307.*--upstream"),
         (once(Refusal(429)), "overloaded: HTTP 429 .*try again later"),
         (once(Refusal(500, "<html>")), r"failed: HTTP 500 \(look into its log"),
         (once(delta(content="x"), BrokenStreamError), "broke: .*log"),
         (once(delta(content="x"), DONE), "ended the stream before the answer .*log"),
         (once(delta(content="x"), {"error": {"message": "CUDA"}}), "gave the answer up: CUDA .*"),
+        (once(delta(content="x"), lm_studio_error("no GPU")), "gave the answer up: no GPU .*log"),
+        (once(delta(content="x"), llama_2025_error("no slot")), "gave the answer up: no slot .*"),
+        (once(OLLAMA_NO_MODEL), "does not serve the model 'm'.*try pulling it.*--model"),
+        (once(LM_STUDIO_NO_MODEL), "does not serve the model 'm'.*No models loaded"),
         (once(b"data: <html>\n\n"), "no chunk of an answer: <html> .*check"),
         (once(b"x" * 1_200_000), "sent no stream: .*--upstream"),
         (once(Refusal(200, '{"choices": []}')), "application/json instead of a stream .*/v1"),
@@ -326,10 +433,86 @@ async def test_a_connection_that_is_lost_before_the_answer_is_replaced_once() ->
 
 
 async def test_silence_has_an_end() -> None:
-    async with asking(silent, silence_seconds=0.2) as (backend, at):
+    async with asking(silent, first_seconds=0.2) as (backend, at):
         with pytest.raises(ServerError, match="fell silent"):
             await pieces(backend)
         await at.requests[0].gone.wait()
+
+    async def stalled(request: Request) -> AsyncIterator[Json | bytes | Refusal]:
+        yield delta(content="Word")
+        await request.gone.wait()
+
+    async with asking(stalled, silence_seconds=0.2) as (backend, at):
+        with pytest.raises(ServerError, match="fell silent"):
+            await pieces(backend)
+        await at.requests[0].gone.wait()
+
+
+async def test_the_first_word_may_take_long_and_the_log_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(upstream, "PROGRESS_SECONDS", 0.05)
+
+    async def answer(_: Request) -> AsyncIterator[Json | bytes | Refusal]:
+        for _ in range(8):
+            yield LLAMA_PING
+            await asyncio.sleep(0.05)
+        for part in saying("Now."):
+            yield part
+
+    async with asking(answer, silence_seconds=0.1, first_seconds=5) as (backend, _):
+        assert (await pieces(backend))[0] == TextDelta("Now.")
+    assert "may still load the model" in caplog.text
+
+
+async def test_a_model_that_loads_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_errors, "LOADING_SECONDS", 0.01)
+    loading = iter([True] * 9)
+
+    async def answer(_: Request) -> AsyncIterator[Json | bytes | Refusal]:
+        if next(loading, False):
+            yield LLAMA_LOADING
+            return
+        for part in saying("Now."):
+            yield part
+
+    async with chat_server(answer, refusals=[LLAMA_LOADING] * 3) as server:
+        backend = await UpstreamBackend.open(Upstream(server.url))
+        assert backend.model == "m"
+        assert (await pieces(backend))[0] == TextDelta("Now.")
+        await backend.close()
+    async with asking(once(LLAMA_LOADING), first_seconds=0.05) as (backend, _):
+        with pytest.raises(ServerError, match="loads its model"):
+            await pieces(backend)
+
+
+async def test_a_field_that_the_server_does_not_know_is_left_out_from_then_on() -> None:
+    async def answer(request: Request) -> AsyncIterator[Json | bytes | Refusal]:
+        for name in ("stream_options", "parallel_tool_calls"):
+            if name in request.body:
+                told = [{"type": "extra_forbidden", "loc": ["body", name]}]
+                yield Refusal(422, json.dumps({"object": "error", "detail": told}))
+                return
+        for part in saying("x"):
+            yield part
+
+    async with asking(answer) as (backend, at):
+        for _ in range(2):
+            assert (await pieces(backend, replace(HELLO, tools=(LAMP,))))[0] == TextDelta("x")
+        assert len(at.requests) == 2 + 2
+    refusal = Refusal(422, '{"detail": "stream_options"}')
+    async with asking(once(refusal)) as (backend, at):
+        with pytest.raises(ServerError, match="does not know stream_options"):
+            await pieces(backend)
+        assert len(at.requests) == 2
+
+
+async def test_a_schema_that_is_refused_is_a_matter_of_configuration() -> None:
+    refusal = Refusal(400, "{\"error\": \"'response_format.type' must be 'text'\"}")
+    async with asking(once(refusal)) as (backend, at):
+        with pytest.raises(Misconfigured, match="JSON schema"):
+            await pieces(backend, replace(HELLO, schema={"type": "object"}))
+    assert at.requests[0].body["response_format"]["json_schema"]["schema"] == {"type": "object"}
 
 
 async def test_a_busy_server_is_asked_again_when_it_says_but_not_for_ever() -> None:
@@ -363,12 +546,18 @@ async def test_a_wait_that_is_too_long_is_left_to_the_client() -> None:
 # ── the address, the key and the model ───────────────────────────────────────────────────────
 
 
-async def test_the_key_is_shown_and_never_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_key_is_shown_and_never_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caplog.set_level(logging.DEBUG)
     async with asking(once(*saying("x")), key=" k-123\n") as (backend, at):
         await pieces(backend)
     assert at.requests[0].headers["authorization"] == "Bearer k-123"
     assert "k-123" not in caplog.text + repr(Upstream("u", "m", "k-123"))
+    monkeypatch.setenv("VOICE_UPSTREAM_KEY", "k-4")
+    async with asking(once(*saying("x"))) as (backend, at):
+        await pieces(backend)
+    assert at.requests[0].headers["authorization"] == "Bearer k-4"
     assert "k-123" not in repr(ServeOptions(upstream_key="k-123"))
 
 
@@ -476,6 +665,48 @@ async def test_llama_server_reads_ahead_and_goes_on_after_a_cancel(
     too_long = Prompt((Message("user", "word " * 2000),))
     with pytest.raises(PromptTooLong, match="1024"):
         await pieces(backend, too_long)
+    await backend.close()
+
+
+async def test_llama_server_calls_tools_and_keeps_to_a_schema(llama_server: str) -> None:
+    """The model writes its call in a code fence, which this server takes for words."""
+    backend = await UpstreamBackend.open(Upstream(llama_server))
+    timer = Tool(
+        "set_timer",
+        "Set a timer.",
+        {
+            "type": "object",
+            "properties": {"minutes": {"type": "integer"}},
+            "required": ["minutes"],
+        },
+    )
+    asked = Message("user", "Set a timer for five minutes.")
+    called = Prompt((asked,), tools=(timer,), tool_choice="required", temperature=0)
+    *_, call, finished = await pieces(backend, replace(called, max_output_tokens=32))
+    assert isinstance(call, ToolCall)
+    assert (call.name, json.loads(call.arguments)) == ("set_timer", {"minutes": 5})
+    assert isinstance(finished, Finished)
+    items = (asked, Call("c1", call.name, call.arguments), CallOutput("c1", "The timer runs."))
+    *words, finished = await pieces(
+        backend, Prompt(items, tools=(timer,), temperature=0, max_output_tokens=4)
+    )
+    assert "".join(word.text for word in words if isinstance(word, TextDelta))
+    assert isinstance(finished, Finished)
+    assert finished.cached_tokens > 0.5 * finished.input_tokens, "the prompt goes on from the call"
+
+    schema = {
+        "type": "object",
+        "properties": {"color": {"enum": ["red", "blue"]}, "sure": {"type": "boolean"}},
+        "required": ["color", "sure"],
+        "additionalProperties": False,
+    }
+    sky = Prompt((Message("user", "The sky's color?"),), schema=schema, max_output_tokens=40)
+    *words, _ = await pieces(backend, sky)
+    told = json.loads("".join(word.text for word in words if isinstance(word, TextDelta)))
+    assert set(told) == {"color", "sure"}
+    assert told["color"] in ("red", "blue")
+    with pytest.raises(Misconfigured, match="JSON schema"):
+        await pieces(backend, replace(sky, schema={"$ref": "#/nowhere"}))
     await backend.close()
 
 

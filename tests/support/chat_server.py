@@ -1,10 +1,12 @@
 """A small model server on loopback: its `POST /v1/chat/completions` streams what a function gives.
 
-`GET /v1/models` lists the models. Every connection stays open for the next request.
+`GET /v1/models` lists the models. Every connection stays open for the next request. What begins
+with the name of a server is what that server says and others do not, as its users report it.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,7 +24,12 @@ from tests.support.http_server import (
 
 __all__ = [
     "DONE",
+    "LLAMA_LOADING",
+    "LLAMA_PING",
+    "LM_STUDIO_NO_MODEL",
+    "OLLAMA_NO_MODEL",
     "PATH",
+    "VLLM_TOO_LONG",
     "Answer",
     "BrokenStreamError",
     "ChatServer",
@@ -32,6 +39,9 @@ __all__ = [
     "chat_server",
     "delta",
     "fragment",
+    "llama_2025_error",
+    "lm_studio_error",
+    "ollama_call",
     "saying",
     "sse",
     "usage",
@@ -86,15 +96,60 @@ def saying(*words: str) -> list[Json | bytes]:
     ]
 
 
+# ── what only one of them says ───────────────────────────────────────────────────────────────
+
+OLLAMA_NO_MODEL = Refusal(
+    404,
+    '{"error": {"message": "model \\"m\\" not found, try pulling it first", '
+    '"type": "api_error", "param": null, "code": null}}',
+    IS_JSON,
+)
+VLLM_TOO_LONG = Refusal(
+    400,
+    '{"error": {"message": "This model\'s maximum context length is 1024 tokens.", '
+    '"type": "BadRequestError", "param": null, "code": 400}}',
+    IS_JSON,
+)
+LLAMA_LOADING = Refusal(
+    503,
+    '{"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}',
+    IS_JSON,
+)
+LM_STUDIO_NO_MODEL = Refusal(
+    404, '{"error": {"message": "No models loaded. Please load a model."}}', IS_JSON
+)
+LLAMA_PING = b": ping\n\n"
+"""What llama-server sends while it reads a long prompt."""
+
+
+def ollama_call(call_id: str, name: str, arguments: Json) -> Json:
+    """A whole call, with the number 0 that all of them have."""
+    function = {"name": name, "arguments": json.dumps(arguments)}
+    call = {"id": call_id, "index": 0, "type": "function", "function": function}
+    return delta(role="assistant", content="", tool_calls=[call])
+
+
+def llama_2025_error(message: str) -> bytes:
+    """An error in a stream, in a field of its own that is no data."""
+    told = {"code": 400, "message": message, "type": "invalid_request_error"}
+    return f"error: {json.dumps(told)}\n\n".encode()
+
+
+def lm_studio_error(message: str) -> bytes:
+    """An error in a stream, as an event with a name."""
+    return f"event: error\ndata: {json.dumps({'error': {'message': message}})}\n\n".encode()
+
+
 # ── the server ───────────────────────────────────────────────────────────────────────────────
 
 
-def _handler(answer: Answer, models: Sequence[str]) -> Handler:
+def _handler(answer: Answer, models: Sequence[str], refusals: Sequence[Refusal]) -> Handler:
     listed = {"object": "list", "data": [{"id": name} for name in models]}
+    listing = itertools.chain(refusals, itertools.repeat(Refusal(200, json.dumps(listed), IS_JSON)))
 
     def handle(method: str, path: str) -> Answer | Refusal:
         if (method, path) == ("GET", "/v1/models"):
-            return Refusal(200, json.dumps(listed), IS_JSON)
+            return next(listing)
         if (method, path) != ("POST", PATH):
             return Refusal(404, '{"detail": "Not Found"}', IS_JSON)
         return answer
@@ -103,9 +158,11 @@ def _handler(answer: Answer, models: Sequence[str]) -> Handler:
 
 
 @asynccontextmanager
-async def chat_server(answer: Answer, models: Sequence[str] = ("m",)) -> AsyncIterator[ChatServer]:
-    """A running server."""
-    server = ChatServer(_handler(answer, models), sse, IS_JSON)
+async def chat_server(
+    answer: Answer, models: Sequence[str] = ("m",), refusals: Sequence[Refusal] = ()
+) -> AsyncIterator[ChatServer]:
+    """A running server; the `refusals` come before its list of models."""
+    server = ChatServer(_handler(answer, models, refusals), sse, IS_JSON)
     await server.start()
     try:
         yield server

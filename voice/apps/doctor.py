@@ -26,6 +26,7 @@ from voice.responses.journal import Journal
 from voice.responses.options import AgentOptions
 from voice.responses.presets import resolve_agent
 from voice.responses.transports import open_transport
+from voice.server.upstream import Upstream, served_models
 
 _SILENT_DBFS = -90.0
 """A microphone that is quieter than the last bit of its converter is muted or not connected."""
@@ -62,14 +63,14 @@ async def _findings(options: Options) -> AsyncIterator[Finding]:
     names = [("listening", options.listen.model), ("voice", options.speak.voice)]
     if options.turns.judge:
         names.append(("turns", options.turns.judge))
-    if options.agent.url == "local":
-        chosen_model = options.agent.model
-        if chosen_model == "auto":
-            chosen_model = options.server.model
-        names.append(("answering", chosen_model))
+    answering = options.agent.model if options.agent.model != "auto" else options.server.model
+    if options.agent.url == "local" and options.server.backend == "llama":
+        names.append(("answering", answering))
     for subject, name in names:
         yield await asyncio.to_thread(_model, subject, name)
     yield await _server(options.agent)
+    if options.agent.url == "local" and options.server.backend == "upstream":
+        yield await _upstream(options.server.upstream, answering)
     if options.journal.path:
         yield await asyncio.to_thread(_journal, options.journal.path)
 
@@ -137,6 +138,25 @@ async def _server(chosen: AgentOptions) -> Finding:
         return Finding("server", False, f"nothing answers over HTTP at {found.url}", cure)
     cure = f"answers come sooner over a WebSocket, but {fallback}" if fallback else ""
     return Finding("server", True, f"{found.url} answers over HTTP", cure)
+
+
+async def _upstream(url: str, model: str) -> Finding:
+    """The server that ours would ask, and whether it has the model."""
+    if not url:
+        cure = "set `upstream` in [server], such as http://127.0.0.1:11434/v1 for Ollama"
+        return Finding("answering", False, "no upstream server is named", cure)
+    try:
+        names = await served_models(Upstream(url))
+    except VoiceError as error:
+        return Finding("answering", False, error.problem, error.cure)
+    if not names:
+        return Finding("answering", False, f"{url} lists no models", "let it load one")
+    if model == "auto":
+        return Finding("answering", True, f"{names[0]} at {url}")
+    # Ollama takes `llama3` for the `llama3:latest` that it lists.
+    known = any(name == model or name.startswith(f"{model}:") for name in names)
+    cure = "" if known else f"it may refuse; it lists {', '.join(names[:5])}"
+    return Finding("answering", True, f"{model} at {url}", cure)
 
 
 def _endpoint(chosen: AgentOptions) -> Endpoint:

@@ -4,10 +4,17 @@
     words of the user that go on with a blank     one message
     calls, with the words before them             one assistant message with `tool_calls`
     an output                                     a `tool` message right behind its calls
+    thoughts                                      nothing: templates drop them, and Mistral's
+                                                  server refuses a message that has some
+    a schema of the text                          `response_format` of the type `json_schema`, the
+                                                  one that Ollama, vLLM, llama-server and LM Studio
+                                                  all know
 
 Servers differ most in how they stream calls. OpenAI numbers them and sends their arguments in
 fragments; Ollama sends them whole, before 0.4.7 without numbers, later all with the number 0
 (ollama/ollama, issues 7881 and 15457); some gateways leave numbers out of fragments as well.
+Thoughts come as `reasoning_content` (DeepSeek, llama-server, LM Studio, vLLM before 0.11), as
+`reasoning` (Ollama, vLLM), or in the words (`thoughts`), as calls may (`written_calls`).
 
 Pure.
 """
@@ -30,11 +37,14 @@ from voice.server.backend import (
     Message,
     Piece,
     Prompt,
+    ReasoningDelta,
     TextDelta,
     Tool,
     ToolCall,
 )
-from voice.server.calling import valid_arguments
+from voice.server.thoughts import ThoughtSplitter
+from voice.server.upstream_errors import brief, given_up
+from voice.server.written_calls import CallFinder, read_arguments
 
 _ANY_ARGUMENTS: Final[dict[str, Any]] = {"type": "object", "properties": {}}
 """The schema of a tool that has none."""
@@ -63,6 +73,10 @@ def body(prompt: Prompt, model: str) -> dict[str, Any]:
         fields["tools"] = [_tool(tool) for tool in prompt.tools]
         if prompt.tool_choice != "auto":  # which is the default, and not known everywhere
             fields["tool_choice"] = _tool_choice(prompt.tool_choice)
+        fields["parallel_tool_calls"] = prompt.parallel_calls  # llama-server needs to be told
+    if prompt.schema is not None:
+        schema = {"name": "answer", "schema": prompt.schema, "strict": True}
+        fields["response_format"] = {"type": "json_schema", "json_schema": schema}
     return fields
 
 
@@ -81,7 +95,7 @@ def _add(told: list[ChatMessage], item: Item) -> None:
         _add_call(told, item)
     elif isinstance(item, CallOutput):
         _add_output(told, item)
-    elif item.text:
+    elif isinstance(item, Message) and item.text:
         _add_words(told, item)
 
 
@@ -125,7 +139,7 @@ def _calls(message: ChatMessage, call_id: str) -> bool:
 
 def _readable(arguments: str) -> str:
     """The arguments of a call. Servers parse them, and would refuse the conversation for ever."""
-    if valid_arguments(arguments) is not None:
+    if read_arguments(arguments) is not None:
         return arguments
     return json.dumps({"unreadable": arguments}) if arguments.strip() else "{}"
 
@@ -165,6 +179,8 @@ class _Fragment(Struct):
 
 class _Delta(Struct):
     content: str | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
     tool_calls: list[_Fragment] | None = None
 
 
@@ -175,18 +191,25 @@ class _Choice(Struct):
 
 class _Details(Struct):
     cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 class _Usage(Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
 
 
 class _Chunk(Struct):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
+    error_message: Any = None
+    """An error as Venice sends it."""
+    object: Any = None
+    message: Any = None
+    """Of the object `error`, as vLLM sent it before 0.10."""
 
 
 class _Written(Struct):
@@ -202,29 +225,35 @@ _decoder = msgspec.json.Decoder(_Chunk)
 
 
 class ChatReader:
-    """One streamed answer from `url`: takes its chunks, and says what they mean."""
+    """One streamed answer from `url` to a prompt: takes its chunks, and says what they mean.
 
-    def __init__(self, url: str) -> None:
+    Where the prompt wants one call at most, only the first counts: many servers do not know that.
+    """
+
+    def __init__(self, url: str, prompt: Prompt) -> None:
         self._url = url
+        self._most_calls = None if prompt.parallel_calls else 1
+        may_call = prompt.tool_choice != "none" and prompt.schema is None
+        self._finder = CallFinder([tool.name for tool in prompt.tools] if may_call else [])
         self.finish_reason: str | None = None
         """Why the answer ended, such as `stop` or `length`; None while it goes on."""
+        self._splitter = ThoughtSplitter()
         self._calls: list[_Written] = []
         self._usage = _Usage()
 
-    def text(self, data: bytes) -> TextDelta | None:
-        """The words in a chunk, if there are any. Raises `ServerError`."""
+    def pieces(self, data: bytes) -> list[Piece]:
+        """The words and thoughts in a chunk. Raises `PromptTooLong` and `ServerError`."""
         try:
             chunk = _decoder.decode(data)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             raise ServerError(
-                f"{self._url} sent what is no chunk of an answer: {_brief(data)}",
+                f"{self._url} sent what is no chunk of an answer: {brief(data)}",
                 "check that chat completions as OpenAI's are served there",
             ) from None
-        if chunk.error is not None:
-            why = reason(chunk.error) or "it does not say why"
-            raise ServerError(f"{self._url} gave the answer up: {why}", "look into its log")
+        if chunk.error is not None or chunk.error_message or chunk.object == "error":
+            raise given_up(self._url, chunk.error or chunk.error_message or chunk.message)
         self._usage = chunk.usage or self._usage
-        return self._choice(chunk.choices[0]) if chunk.choices else None
+        return self._choice(chunk.choices[0]) if chunk.choices else []
 
     def end(self) -> list[Piece]:
         """The calls, and the counts as far as the server told them.
@@ -232,27 +261,43 @@ class ChatReader:
         Of an answer that reached its limit, a call that is not whole is left out.
         """
         reached_limit = self.finish_reason == "length"
-        calls: list[Piece] = [
+        last = self._sorted(self._splitter.end()) + self._finder.end()
+        calls = [piece for piece in last if isinstance(piece, ToolCall)]
+        calls += [
             ToolCall(call.name, call.arguments or "{}")
             for call in self._calls
-            if not reached_limit or valid_arguments(call.arguments) is not None
+            if not reached_limit or read_arguments(call.arguments) is not None
         ]
         usage = self._usage
-        details = usage.prompt_tokens_details or _Details()
+        read = usage.prompt_tokens_details or _Details()
+        written = usage.completion_tokens_details or _Details()
         finished = Finished(
             usage.prompt_tokens or 0,
-            details.cached_tokens or 0,
+            read.cached_tokens or 0,
             usage.completion_tokens or 0,
             reached_limit,
+            written.reasoning_tokens or 0,
         )
-        return [*calls, finished]
+        words = [piece for piece in last if not isinstance(piece, ToolCall)]
+        return [*words, *calls[: self._most_calls], finished]
 
-    def _choice(self, choice: _Choice) -> TextDelta | None:
+    def _choice(self, choice: _Choice) -> list[Piece]:
         self.finish_reason = choice.finish_reason or self.finish_reason
+        if self.finish_reason in ("error", "abort"):  # vLLM and SGLang, when their engine fails
+            raise given_up(self._url, f"its finish_reason is {self.finish_reason}")
         delta = choice.delta or _Delta()
         for fragment in delta.tool_calls or ():
             self._write_call(fragment)
-        return TextDelta(delta.content) if delta.content else None
+        thought = delta.reasoning_content or delta.reasoning
+        thoughts = [ReasoningDelta(thought)] if thought and isinstance(thought, str) else []
+        return [*thoughts, *self._sorted(self._splitter.feed(delta.content or ""))]
+
+    def _sorted(self, pieces: Iterable[TextDelta | ReasoningDelta]) -> list[Piece]:
+        """Thoughts and words, without the words that may be a call."""
+        told: list[Piece] = []
+        for piece in pieces:
+            told += self._finder.feed(piece.text) if isinstance(piece, TextDelta) else [piece]
+        return told
 
     def _write_call(self, fragment: _Fragment) -> None:
         function = fragment.function or _Function()
@@ -274,16 +319,8 @@ class ChatReader:
         call = next(same, None)
         if call is None or (fragment.id and call.id and fragment.id != call.id):
             return None
-        whole = call.name and valid_arguments(call.arguments) is not None
+        whole = call.name and read_arguments(call.arguments) is not None
         return None if name and whole and not fragment.id else call
-
-
-def reason(told: Any) -> str:
-    """What an error says, in the shapes that servers give it; one short line, "" for nothing."""
-    for name in ("error", "message", "detail"):
-        if isinstance(told, dict) and name in told:
-            told = told[name]
-    return _brief(told) if isinstance(told, str) else ""
 
 
 def model_names(data: bytes) -> list[str]:
@@ -297,9 +334,3 @@ def model_names(data: bytes) -> list[str]:
         return []
     names = (entry.get("id") for entry in entries if isinstance(entry, dict))
     return [name for name in names if isinstance(name, str)]
-
-
-def _brief(told: str | bytes) -> str:
-    text = told if isinstance(told, str) else told.decode(errors="replace")
-    text = " ".join(text.split())
-    return text if len(text) <= 200 else f"{text[:200]}…"

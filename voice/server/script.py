@@ -1,24 +1,33 @@
 """A backend that plays replies from a file, or echoes: for demos, tests and load measurements.
 
-The file is TOML, a list of replies:
+The file is TOML, a list of replies; `docs/faults.md` has examples of everything:
 
     [[reply]]
     match = "timer"                 # optional: words in the user's last message, any case
-    call = "set_timer"              # optional: a tool call …
-    arguments = { minutes = 5 }     # … and its arguments
-    text = "Let me see."            # optional: words (before the call, if there is one)
+    reasoning = "A timer, then."    # optional: thoughts before the answer
+    text = "Let me see."            # optional: words …
+    json = { minutes = 5 }          # … or a value whose JSON text is the words
+    call = "set_timer"              # optional: a tool call after the words …
+    arguments = { minutes = 5 }     # … and its arguments, or a text that need not even be JSON
+    ttft = 0.5                      # optional: seconds to the first token …
+    tokens_per_second = 20.0        # … and the pace after it, if not those of the server
 
     [[reply]]
     match = "timer"                 # after the tool's output: the next reply with the same match
     text = "Done."
 
+    [[reply]]
+    match = "lights and"            # several calls in one answer
+    calls = [{ name = "lights" }, { name = "set_timer", arguments = { minutes = 5 } }]
+
     [[reply]]                       # without `match`: for everything else, in order
     text = "I see."
 
-A reply with `match` is preferred to one without. Among those that fit they are taken in order,
-and after the last one begins again. A conversation's place in the order is counted in its own
-items, so a connection does not disturb another and a fork goes its own way. A message of the user
-that begins with a blank goes on with the one before it: both are one message.
+A reply is played as it is written, whatever tools, schema or number of calls a request names; only
+`max_output_tokens` cuts it. One with `match` is preferred to one without. Among those that fit they
+are taken in order, and after the last one begins again. A conversation's place in the order is
+counted in its own items, so a connection does not disturb another and a fork goes its own way. A
+message of the user that begins with a blank goes on with the one before it: both are one message.
 
 For those who try their clients, a reply can go wrong, and cancels can be ignored in all of them:
 
@@ -55,13 +64,15 @@ input alone, and a reply without `match` fits every request.
 from __future__ import annotations
 
 import asyncio
+import difflib
+import itertools
 import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeGuard
+from typing import Annotated, Any, Final, Literal, TypeGuard, TypeVar
 
 import msgspec
 
@@ -77,6 +88,7 @@ from voice.server.backend import (
     Message,
     Piece,
     Prompt,
+    ReasoningDelta,
     TextDelta,
     ToolCall,
 )
@@ -84,8 +96,23 @@ from voice.server.backend import (
 _TOKEN: Final = re.compile(r"\s*\S+|\s+$")
 """What counts as a token here: a word with the blanks before it."""
 
+_BREATH: Final = 64
+"""Tokens at full speed after which others are let run: well under a millisecond."""
+
+_EXAMPLES: Final = "docs/faults.md has an example of every key"
+
+T = TypeVar("T")
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
+_Amount = Annotated[float, msgspec.Meta(ge=0)]
+_Arguments = dict[str, Any] | str
+
+
+class ScriptedCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of several calls; `arguments` is an object, or a text that is sent as it is."""
+
+    name: str
+    arguments: _Arguments = {}
 
 
 class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,14 +120,30 @@ class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     text: str = ""
     match: str = ""
+    reasoning: str = ""
+    json: Any = msgspec.UNSET
     call: str = ""
-    arguments: dict[str, Any] = {}
+    arguments: _Arguments = {}
+    calls: list[ScriptedCall] = []
+    ttft: _Amount | None = None
+    tokens_per_second: _Amount | None = None
     fault: FaultKind | Literal["forget"] | None = None
     after: _Count = 1
     times: _Count = 0
     status: Annotated[int, msgspec.Meta(ge=400, le=599)] = 500
     code: str = "server_error"
-    retry_after: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    retry_after: _Amount | None = None
+
+    @property
+    def words(self) -> str:
+        """The text of the answer."""
+        return self.text if self.json is msgspec.UNSET else json.dumps(self.json)
+
+    @property
+    def all_calls(self) -> list[ScriptedCall]:
+        """The calls of the answer, in order."""
+        one = [ScriptedCall(self.call, self.arguments)] if self.call else []
+        return one + self.calls
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,21 +153,67 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ignore_cancel: bool = False
 
 
+_FAULT_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "after": (),
+    "times": (),
+    "status": ("error",),
+    "code": ("error", "fail"),
+    "retry_after": ("error",),
+}
+"""What says how a reply goes wrong, and the faults that it belongs to; none are all."""
+
+
 def load_script(path: Path) -> Script:
-    """Read a script file. Raises `UsageError`."""
-    cure = "give a TOML file with [[reply]] entries of text, match, call, arguments and fault"
+    """Read a script file. Raises `UsageError` with the file, the reply, and the cure."""
+    where = f"the script {path}"
     try:
-        script = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Script)
+        raw = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise UsageError(f"the script {path} cannot be read: {error.strerror}", cure) from None
-    except (tomllib.TOMLDecodeError, UnicodeError, msgspec.ValidationError) as error:
-        raise UsageError(f"the script {path} is not valid: {error}", cure) from None
-    for n, reply in enumerate(script.reply, 1):
-        if not reply.text and not reply.call and not reply.fault:
-            raise UsageError(f"reply {n} of the script {path} has no text, call or fault", cure)
-    if not script.reply:
-        raise UsageError(f"the script {path} has no replies", cure)
-    return script
+        raise UsageError(f"{where} cannot be read: {error.strerror}", "check --script") from None
+    except (tomllib.TOMLDecodeError, UnicodeError) as error:
+        raise UsageError(f"{where} is not valid TOML: {error}", "mend that place") from None
+    _check_keys(raw, Script, where)
+    entries = raw.get("reply", [])
+    if not isinstance(entries, list) or not entries:
+        raise UsageError(f"{where} has no replies", f"give it some [[reply]]; {_EXAMPLES}")
+    replies = [_reply(entry, f"reply {n} of {where}") for n, entry in enumerate(entries, 1)]
+    return Script(replies, _converted(raw.get("ignore_cancel", False), bool, where))
+
+
+def _reply(entry: Any, where: str) -> Reply:
+    """One entry. Raises `UsageError` where it is wrong or contradicts itself."""
+    if not isinstance(entry, dict):
+        raise UsageError(f"{where} is no table", f"begin it with [[reply]]; {_EXAMPLES}")
+    _check_keys(entry, Reply, where)
+    reply = _converted(entry, Reply, where)
+    if not {"text", "json", "reasoning", "call", "calls", "fault"} & set(entry):
+        raise UsageError(f"{where} says nothing", f"give it text, call or fault; {_EXAMPLES}")
+    if "text" in entry and "json" in entry:
+        raise UsageError(f"{where} has both text and json", "leave one of them out")
+    if "arguments" in entry and not reply.call:
+        raise UsageError(f"{where} has arguments without a call", 'name the tool: call = "…"')
+    for key, faults in _FAULT_KEYS.items():
+        if key in entry and (reply.fault is None or (faults and reply.fault not in faults)):
+            belongs = f"fault = {' or '.join(faults)}" if faults else "a fault"
+            raise UsageError(f"{where} has {key} without {belongs}", f"set that, or drop {key}")
+    return reply
+
+
+def _converted(value: Any, kind: type[T], where: str) -> T:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        problem, _, key = str(error).partition(" - at `$.")
+        at = f"{where}, {key.rstrip('`')}" if key else where
+        raise UsageError(f"{at}: {problem}", _EXAMPLES) from None
+
+
+def _check_keys(given: Mapping[str, Any], kind: type[msgspec.Struct], where: str) -> None:
+    known = kind.__struct_fields__
+    for key in given:
+        if key not in known:
+            nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+            raise UsageError(f"{where} has no key {key!r}", f"did you mean {nearest}?")
 
 
 class ScriptFaults:
@@ -178,26 +267,49 @@ class ScriptBackend:
         self.faults: Faults | None = ScriptFaults(script)
         self._replies = script.reply
         self._ttft_seconds = ttft_seconds
-        self._seconds_per_token = 1 / tokens_per_second if tokens_per_second else 0.0
+        self._tokens_per_second = tokens_per_second
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
-        """The reply that fits, word by word, at the chosen pace."""
+        """The reply that fits, word by word, at its pace or the server's.
+
+        Thoughts are tokens too, as a model's are.
+        """
         reply = self._choose(prompt)
-        tokens = _TOKEN.findall(reply.text)
-        limit = prompt.max_output_tokens or len(tokens)
-        clock = asyncio.get_running_loop().time
-        due = clock() + self._ttft_seconds
-        for token in tokens[:limit]:
+        thoughts, words = _TOKEN.findall(reply.reasoning), _TOKEN.findall(reply.words)
+        count = len(thoughts) + len(words)
+        limit = min(count, prompt.max_output_tokens or count)
+        pieces: Iterator[Piece] = itertools.chain(
+            map(ReasoningDelta, thoughts), map(TextDelta, words)
+        )
+        due, each, clock = self._pace(reply)
+        for n, piece in enumerate(itertools.islice(pieces, limit), 1):
             if due > clock():
                 await asyncio.sleep(due - clock())
-            due += self._seconds_per_token  # a late token does not delay the ones after it
-            yield TextDelta(token)
-        if due > clock() and not tokens:
+            elif n % _BREATH == 0:
+                await asyncio.sleep(0)
+            due += each  # a late token does not delay the ones after it
+            yield piece
+        if not limit and due > clock():
             await asyncio.sleep(due - clock())
-        if reply.call and limit >= len(tokens):
-            yield ToolCall(reply.call, json.dumps(reply.arguments))
-        count = _count(prompt)
-        yield Finished(count, 0, min(len(tokens), limit) + bool(reply.call), limit < len(tokens))
+        calls = reply.all_calls if limit == count else []
+        for call in calls:
+            yield ToolCall(call.name, _text(call.arguments))
+        yield Finished(
+            input_tokens=_count(prompt),
+            cached_tokens=0,
+            output_tokens=limit + len(calls),
+            reached_limit=limit < count,
+            reasoning_tokens=min(limit, len(thoughts)),
+        )
+
+    def _pace(self, reply: Reply) -> tuple[float, float, Callable[[], float]]:
+        """When the first token is due, the seconds from one to the next, and the clock of both."""
+        clock = asyncio.get_running_loop().time
+        first = self._ttft_seconds if reply.ttft is None else reply.ttft
+        rate = (
+            self._tokens_per_second if reply.tokens_per_second is None else reply.tokens_per_second
+        )
+        return clock() + first, 1 / rate if rate else 0.0, clock
 
     async def prepare(self, prompt: Prompt) -> Finished:
         """Nothing to prepare."""
@@ -211,6 +323,10 @@ class ScriptBackend:
         if not self._replies:
             return Reply(text=_echo(items))
         return self._replies[_place(self._replies, items)]
+
+
+def _text(arguments: _Arguments) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments)
 
 
 def _place(replies: Sequence[Reply], items: Sequence[Item]) -> int:
@@ -277,6 +393,8 @@ def _count(prompt: Prompt) -> int:
     for item in prompt.items:
         if isinstance(item, Message):
             texts.append(item.text)
-        else:
-            texts.append(item.arguments if isinstance(item, Call) else item.output)
+        elif isinstance(item, Call):
+            texts.append(item.arguments)
+        elif isinstance(item, CallOutput):
+            texts.append(item.output)
     return sum(len(_TOKEN.findall(text)) for text in texts)

@@ -1,7 +1,11 @@
 """The backend that lets another server write: any with OpenAI's chat completions over HTTP.
 
-Ollama, vLLM and llama-server are such. They know no conversations, so each request carries all of
-it, and their own caches of prefixes save the work: `prepare` fills them.
+Ollama, vLLM, llama-server and LM Studio are such. They know no conversations, so each request
+carries all of it, and their own caches of prefixes save the work: `prepare` fills them.
+
+Some load a model only when it is asked for, which takes minutes, and Ollama gives that up when its
+client goes away. So the first word is waited for with patience, and where the server has not
+answered for some time, reading ahead goes on in the background until it does.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ import asyncio
 import contextlib
 import logging
 import math
-import re
+import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
@@ -28,28 +32,34 @@ from voice.server import chat
 from voice.server.backend import (
     Busy,
     Call,
+    CallOutput,
     Faults,
     Finished,
     Item,
     Message,
-    Misconfigured,
     Piece,
     Prompt,
     PromptTooLong,
 )
 from voice.server.truncation import windows
+from voice.server.upstream_errors import ADDRESS, KEY_VARIABLE, Loading, UnknownField
+from voice.server.upstream_failures import CONNECT_SECONDS, ended, failure, refused
 from voice.sse import EventTooLarge, SseParser
 
 log = logging.getLogger(__name__)
 
-KEY_VARIABLE: Final = "VOICE_UPSTREAM_KEY"
-"""The environment variable that the key comes from; a file is no place for it."""
-
-CONNECT_SECONDS: Final = 10.0
-"""How long connecting may take, with name, proxy and TLS."""
+FIRST_SECONDS: Final = 600.0
+"""How long the first piece may take. Ollama and LM Studio may load a model before it, and a large
+one from a slow disk takes minutes; Ollama itself gives up after five without progress."""
 
 SILENCE_SECONDS: Final = 120.0
-"""A stream that sends nothing for so long is broken. Ollama may load a model for a minute first."""
+"""A stream that sends nothing for so long after its first piece is broken."""
+
+PROGRESS_SECONDS: Final = 15.0
+"""How often the log says that the first piece is still waited for."""
+
+LOADED_SECONDS: Final = 240.0
+"""How long a model surely stays loaded after an answer. Ollama unloads one after five minutes."""
 
 WARM_SECONDS: Final = 5.0
 """How long a prompt may be read ahead. The answer to it waits for that, and what was read by then
@@ -67,13 +77,9 @@ WAIT_SECONDS: Final = 10.0
 _TRIES: Final = 3
 _CHUNK_BYTES: Final = 2**20
 _BODY_BYTES: Final = 64 * 2**10
+_TAIL_BYTES: Final = 4 * 2**10
 _KEEP_SECONDS: Final = 60.0
 """How long a connection is kept for the next request. A turn comes within that time, mostly."""
-
-_ADDRESS: Final = "check --upstream, which mostly ends in /v1"
-
-_TOO_LONG: Final = re.compile(r"context.?(length|size|window)", re.IGNORECASE)
-"""In the codes and words of OpenAI, vLLM and llama-server; Ollama cuts without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +90,10 @@ class Upstream:
     model: str = ""
     """Its name there; "" takes the first that the server lists."""
     key: str = field(default="", repr=False)
+    """Its key; "" takes `VOICE_UPSTREAM_KEY` of the environment, if that is set."""
     warm: bool = True
     """Let the server read prompts ahead, with a request for one token that is dropped."""
+    first_seconds: float = FIRST_SECONDS
     silence_seconds: float = SILENCE_SECONDS
 
 
@@ -94,12 +102,14 @@ class UpstreamBackend:
 
     faults: Faults | None = None
 
-    def __init__(self, client: httpx.AsyncClient, url: str, model: str, warm: bool) -> None:
+    def __init__(self, to: Upstream, client: httpx.AsyncClient, url: str, model: str) -> None:
         self.model = model
+        self._to = to
         self._client = client
         self._url = url
-        self._warm = warm
-        self._warming = 0
+        self._ahead: set[asyncio.Task[Finished]] = set()
+        self._answered_at = -math.inf
+        self._unknown_fields: set[str] = set()
 
     @classmethod
     async def open(cls, to: Upstream) -> UpstreamBackend:
@@ -110,14 +120,17 @@ class UpstreamBackend:
         base = _base_url(to)
         client = _client(to, base)
         try:
-            model = to.model or await _first_model(client, f"{base}/models")
+            model = to.model or _first(await _listed(client, base, to.first_seconds), base)
         except BaseException:
             await client.aclose()
             raise
-        return cls(client, f"{base}/chat/completions", model, to.warm)
+        return cls(to, client, f"{base}/chat/completions", model)
 
     async def close(self) -> None:
         """Close the connections, and so what still runs on them."""
+        for task in self._ahead:
+            task.cancel()
+        await asyncio.gather(*self._ahead, return_exceptions=True)
         await self._client.aclose()
 
     async def generate(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
@@ -128,12 +141,16 @@ class UpstreamBackend:
         """
         too_long: PromptTooLong | None = None
         for window in _windows(prompt):
+            begun = False
             try:
                 async with aclosing(self._patiently(window)) as pieces:
                     async for piece in pieces:
+                        begun = True
                         yield piece
                 return
             except PromptTooLong as error:
+                if begun:
+                    raise
                 too_long = error
         assert too_long is not None
         raise too_long
@@ -143,60 +160,97 @@ class UpstreamBackend:
 
         This is a courtesy: where it fails, the answer will tell why, or succeed.
         """
-        if not self._warm or self._warming >= WARM_LIMIT or not chat.messages(prompt):
+        most = WARM_LIMIT if self._is_loaded() else 1
+        if not self._to.warm or len(self._ahead) >= most or not chat.messages(prompt):
             return Finished(0, 0, 0)
-        self._warming += 1
+        reading = asyncio.create_task(self._read_ahead(replace(prompt, max_output_tokens=1)))
+        self._ahead.add(reading)
+        reading.add_done_callback(self._ahead.discard)
         try:
-            async with (
-                asyncio.timeout(WARM_SECONDS),
-                aclosing(self._answer(replace(prompt, max_output_tokens=1))) as pieces,
-            ):
+            done, _ = await asyncio.wait([reading], timeout=WARM_SECONDS)
+        finally:
+            if self._is_loaded():
+                reading.cancel()
+        if done:
+            return reading.result()
+        log.info("the prompt was not read ahead within %g s", WARM_SECONDS)
+        return Finished(0, 0, 0)
+
+    def _is_loaded(self) -> bool:
+        return asyncio.get_running_loop().time() < self._answered_at + LOADED_SECONDS
+
+    async def _read_ahead(self, prompt: Prompt) -> Finished:
+        try:
+            async with aclosing(self._patiently(prompt)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Finished):
-                        return replace(piece, output_tokens=0, reached_limit=False)
-        except (ServerError, TimeoutError) as error:
-            log.info("the prompt was not read ahead: %s", str(error) or "it took too long")
-        finally:
-            self._warming -= 1
+                        return replace(
+                            piece, output_tokens=0, reached_limit=False, reasoning_tokens=0
+                        )
+        except ServerError as error:
+            log.info("the prompt was not read ahead: %s", error)
         return Finished(0, 0, 0)
 
     async def _patiently(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
-        """The answer, asked for again where the server wants to be asked a little later."""
-        for last in (False,) * (_TRIES - 1) + (True,):
+        """The answer, asked for again where the server wants that.
+
+        Such as a little later, when it has loaded its model, or without a field it does not know.
+        """
+        clock = asyncio.get_running_loop().time
+        tries, loaded_by = _TRIES, clock() + self._to.first_seconds
+        while True:
             try:
                 async with aclosing(self._answer(prompt)) as pieces:
                     async for piece in pieces:
                         yield piece
                 return
+            except UnknownField as unknown:
+                if unknown.name in self._unknown_fields:
+                    raise
+                self._unknown_fields.add(unknown.name)
+                log.info("%s refuses %s; it is left out from now on", self._url, unknown.name)
             except Busy as busy:
                 seconds = busy.retry_after_seconds
-                if last or seconds is None or seconds > WAIT_SECONDS:
+                tries -= not isinstance(busy, Loading)
+                if not tries or seconds is None or seconds > WAIT_SECONDS or clock() > loaded_by:
                     raise
                 log.info("%s", busy)
                 await asyncio.sleep(seconds)
 
     async def _answer(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
-        reader = chat.ChatReader(self._url)
-        content = msgspec.json.encode(chat.body(prompt, self.model))
+        reader = chat.ChatReader(self._url, prompt)
+        tail = bytearray()
+        waiting = _Waiting(self._url)
         try:
-            async with aclosing(await self._send(content)) as response:
+            async with aclosing(await self._send(self._body(prompt))) as response:
                 if not response.is_success:
-                    raise _refusal(self._url, self.model, response, await _beginning(response))
-                async with aclosing(_events(response)) as events:
+                    raise refused(self._url, self.model, response, await _beginning(response))
+                stream = _events(response, self._to.silence_seconds, tail)
+                async with aclosing(stream) as events:
                     async for data in events:
-                        if (delta := reader.text(data)) is not None:
-                            yield delta
+                        waiting.end()
+                        self._answered_at = asyncio.get_running_loop().time()
+                        for piece in reader.pieces(data):
+                            yield piece
                         if reader.finish_reason is not None:
                             break
                     else:
-                        raise _ended(self._url, response)
+                        raise ended(self._url, response, bytes(tail))
                     await _read_counts(reader, events)
-        except httpx.HTTPError as error:
-            raise _failure(self._url, error) from error
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise failure(self._url, error) from error
         except EventTooLarge as error:
-            raise ServerError(f"{self._url} sent no stream: {error.problem}", _ADDRESS) from error
+            raise ServerError(f"{self._url} sent no stream: {error.problem}", ADDRESS) from error
+        finally:
+            waiting.end()
         for piece in reader.end():
             yield piece
+
+    def _body(self, prompt: Prompt) -> bytes:
+        asked = chat.body(prompt, self.model)
+        return msgspec.json.encode(
+            {name: value for name, value in asked.items() if name not in self._unknown_fields}
+        )
 
     async def _send(self, content: bytes) -> httpx.Response:
         """Ask, and once more where the connection was lost before anything came back.
@@ -209,6 +263,35 @@ class UpstreamBackend:
             return await self._client.send(request, stream=True)
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
             return await self._client.send(request, stream=True)
+
+
+class _Waiting:
+    """Says in the log now and then that the first piece is waited for."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._seconds = 0.0
+        self._timer = self._arm()
+
+    def end(self) -> None:
+        """It has come, or never will."""
+        self._timer.cancel()
+
+    def _arm(self) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(PROGRESS_SECONDS, self._say)
+
+    def _say(self) -> None:
+        self._seconds += PROGRESS_SECONDS
+        told = "nothing from %s for %.0f s; it may still load the model"
+        log.warning(told, self._url, self._seconds)
+        self._timer = self._arm()
+
+
+async def served_models(to: Upstream) -> list[str]:
+    """The names of the models there. Raises `UsageError` and `ServerError`."""
+    base = _base_url(to)
+    async with _client(to, base) as client:
+        return await _listed(client, base, 0.0)
 
 
 # ── the address ──────────────────────────────────────────────────────────────────────────────
@@ -233,7 +316,7 @@ def _base_url(to: Upstream) -> str:
             f"--upstream has a user or a password in its address of {parts.hostname}",
             f"leave it out, and put the key into {KEY_VARIABLE}",
         )
-    if to.key and parts.scheme == "http" and not is_loopback(parts.hostname):
+    if _key(to) and parts.scheme == "http" and not is_loopback(parts.hostname):
         raise UsageError(
             f"{text} would carry the key in the clear",
             f"use https:// beyond this machine, or unset {KEY_VARIABLE} if none is needed there",
@@ -242,9 +325,13 @@ def _base_url(to: Upstream) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
+def _key(to: Upstream) -> str:
+    return (to.key or os.environ.get(KEY_VARIABLE, "")).strip()
+
+
 def _client(to: Upstream, base_url: str) -> httpx.AsyncClient:
     """Redirects are not followed: the key is for this server alone."""
-    key = to.key.strip()
+    key = _key(to)
     if not (key.isascii() and key.isprintable()):
         raise UsageError(
             f"{KEY_VARIABLE} holds characters that no key has", "copy the key into it anew"
@@ -257,7 +344,7 @@ def _client(to: Upstream, base_url: str) -> httpx.AsyncClient:
             headers=headers | {"content-type": "application/json"},
             verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             trust_env=not is_loopback(urlsplit(base_url).hostname or ""),
-            timeout=httpx.Timeout(to.silence_seconds, connect=CONNECT_SECONDS, pool=None),
+            timeout=httpx.Timeout(to.first_seconds, connect=CONNECT_SECONDS, pool=None),
             limits=httpx.Limits(keepalive_expiry=_KEEP_SECONDS),
         )
     except (ImportError, ValueError, httpx.InvalidURL):  # its address may hold a password
@@ -267,17 +354,30 @@ def _client(to: Upstream, base_url: str) -> httpx.AsyncClient:
         ) from None
 
 
-async def _first_model(client: httpx.AsyncClient, url: str) -> str:
-    """What is served there, if nobody has said what to ask for. Raises `ServerError`."""
-    try:
-        async with client.stream("GET", url, timeout=CONNECT_SECONDS) as response:
-            told = await _beginning(response)
-    except httpx.HTTPError as error:
-        raise _failure(url, error) from error
-    if not response.is_success:
-        raise _refusal(url, "", response, told)
-    if not (names := chat.model_names(told)):
-        raise ServerError(f"{url} lists no models", "name one with --model")
+async def _listed(client: httpx.AsyncClient, base_url: str, loading_seconds: float) -> list[str]:
+    """The models there, once they are loaded. Raises `ServerError`."""
+    url = f"{base_url}/models"
+    clock = asyncio.get_running_loop().time
+    loaded_by = clock() + loading_seconds
+    while True:
+        try:
+            async with client.stream("GET", url, timeout=CONNECT_SECONDS) as response:
+                told = await _beginning(response)
+        except httpx.HTTPError as error:
+            raise failure(url, error) from error
+        if response.is_success:
+            return chat.model_names(told)
+        problem = refused(url, "", response, told)
+        if not isinstance(problem, Loading) or clock() > loaded_by:
+            raise problem
+        log.info("%s", problem)
+        await asyncio.sleep(problem.retry_after_seconds or 0.0)
+
+
+def _first(names: list[str], base_url: str) -> str:
+    """What is asked for where nobody has said what. Raises `ServerError`."""
+    if not names:
+        raise ServerError(f"{base_url}/models lists no models", "name one with --model")
     if len(names) > 1:
         log.warning("--model names none of the %d models there; %s is used", len(names), names[0])
     return names[0]
@@ -286,10 +386,21 @@ async def _first_model(client: httpx.AsyncClient, url: str) -> str:
 # ── what comes back ──────────────────────────────────────────────────────────────────────────
 
 
-async def _events(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+async def _events(
+    response: httpx.Response, silence_seconds: float, tail: bytearray
+) -> AsyncGenerator[bytes, None]:
+    """The data of the events; `tail` has what was received last. Raises `TimeoutError`."""
     parser = SseParser(_CHUNK_BYTES)
-    async for received in response.aiter_bytes():
-        for data in parser.feed(received):
+    received = response.aiter_bytes()
+    seconds: float | None = None  # until the first event only the client's own limit holds
+    while True:
+        async with asyncio.timeout(seconds):
+            part = await anext(received, None)
+        if part is None:
+            return
+        tail[:] = (tail + part)[-_TAIL_BYTES:]
+        for data in parser.feed(part):
+            seconds = silence_seconds
             yield data
 
 
@@ -301,7 +412,7 @@ async def _read_counts(reader: chat.ChatReader, events: AsyncIterator[bytes]) ->
     with contextlib.suppress(TimeoutError, httpx.HTTPError, ServerError, EventTooLarge):
         async with asyncio.timeout(COUNTS_SECONDS):
             async for data in events:
-                reader.text(data)
+                reader.pieces(data)
 
 
 async def _beginning(response: httpx.Response) -> bytes:
@@ -326,82 +437,8 @@ def _windows(prompt: Prompt) -> Iterator[Prompt]:
 
 
 def _length(item: Item) -> int:
-    if isinstance(item, Message):
-        return len(item.text)
-    return len(item.arguments) if isinstance(item, Call) else len(item.output)
-
-
-# ── what goes wrong ──────────────────────────────────────────────────────────────────────────
-
-
-def _failure(url: str, error: httpx.HTTPError) -> ServerError:
-    """A connection that was not made, or broke."""
-    match error:
-        case httpx.ConnectTimeout():
-            problem = f"{url} did not answer within {CONNECT_SECONDS:.0f} s"
-            return ServerError(problem, "check --upstream, the network and the server")
-        case httpx.ConnectError() if isinstance(_root(error), ssl.SSLError):
-            problem = f"no secure connection to {url}: {error}"
-            return ServerError(problem, "check --upstream and the certificates; plain is http://")
-        case httpx.ConnectError():
-            return ServerError(f"no server answers at {url}", "start it, or check --upstream")
-        case httpx.ProxyError():
-            problem = f"the proxy does not let us through to {url}: {error}"
-            return ServerError(problem, "check HTTPS_PROXY, or name the host in NO_PROXY")
-        case httpx.TimeoutException():
-            return ServerError(f"{url} fell silent", "look whether it is overloaded, and its log")
-        case _:
-            problem = f"the connection to {url} broke: {error or type(error).__name__}"
-            return ServerError(problem, "look whether the server still runs, and into its log")
-
-
-def _root(error: BaseException) -> BaseException:
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    return error
-
-
-def _ended(url: str, response: httpx.Response) -> ServerError:
-    kind = response.headers.get("content-type", "").partition(";")[0].strip()
-    if kind in ("", "text/event-stream"):
-        problem = f"{url} ended the stream before the answer"
-        return ServerError(problem, "look whether the server still runs, and into its log")
-    return ServerError(f"{url} sent {kind} instead of a stream", _ADDRESS)
-
-
-def _refusal(url: str, model: str, response: httpx.Response, told: bytes) -> ServerError:
-    """An HTTP status that is none of success, in words."""
-    status = response.status_code
-    try:
-        why = chat.reason(msgspec.json.decode(told))
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        why = ""  # a page for people
-    said = f"HTTP {status}: {why}" if why else f"HTTP {status}"
-    match status:
-        case 401 | 403:  # what it says may repeat the key
-            return Misconfigured(f"{url} refuses the key", f"set {KEY_VARIABLE} to its API key")
-        case 404:
-            problem = f"{url} does not serve the model {model!r}" if model else f"{url} is unknown"
-            return Misconfigured(f"{problem}: {said}", f"name one with --model, and {_ADDRESS}")
-        case 400 | 413 | 422 if _TOO_LONG.search(told.decode(errors="replace")):
-            return PromptTooLong(
-                f"the conversation is too long for {model!r}: {said}",
-                "begin a new one, or allow truncation",
-            )
-        case 429 | 503:
-            seconds = _retry_after_seconds(response)
-            return Busy(f"{url} is overloaded: {said}", "try again later", seconds)
-        case _ if status >= 500:
-            return ServerError(f"{url} failed: {said}", "look into its log")
-        case _:
-            return ServerError(f"{url} refuses the request: {said}", _ADDRESS)
-
-
-def _retry_after_seconds(response: httpx.Response) -> float | None:
-    """How long the server asks us to wait (`retry-after-ms`, and `retry-after` in seconds)."""
-    for name, unit_seconds in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        with contextlib.suppress(KeyError, ValueError):
-            seconds = float(response.headers[name]) * unit_seconds
-            if math.isfinite(seconds):
-                return max(0.0, seconds)
-    return None
+    match item:
+        case Message(text=text) | CallOutput(output=text) | Call(arguments=text):
+            return len(text)
+        case _:  # thoughts, which are not sent
+            return 0

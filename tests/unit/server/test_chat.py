@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,16 +20,20 @@ from voice.server.backend import (
     Message,
     Piece,
     Prompt,
+    PromptTooLong,
+    Reasoning,
+    ReasoningDelta,
     TextDelta,
     Tool,
     ToolCall,
 )
-from voice.server.chat import ChatReader, body, messages, model_names, reason
+from voice.server.chat import ChatReader, body, messages, model_names
 
 HELLO = Message("user", "Hello.")
 LAMP = Tool("lamp", "Light the lamp.", {"type": "object", "properties": {"on": {}}})
 CLOCK = Tool("get_time", "Tell the time.", {})
 URL = "http://there/v1/chat/completions"
+NOTHING = Prompt(())
 
 
 def told(*items: Item, instructions: str = "") -> list[dict[str, Any]]:
@@ -73,6 +78,7 @@ def test_what_the_request_sets_is_passed_on() -> None:
 def test_tools_go_along_with_the_choice(choice: str, sent: Any) -> None:
     asked = body(Prompt((HELLO,), tools=(LAMP, CLOCK), tool_choice=choice), "m")
     assert asked.get("tool_choice") == sent
+    assert asked["parallel_tool_calls"] is True
     assert asked["tools"] == [
         {
             "type": "function",
@@ -95,7 +101,30 @@ def test_tools_go_along_with_the_choice(choice: str, sent: Any) -> None:
 
 def test_a_choice_without_tools_is_none() -> None:
     asked = body(Prompt((HELLO,), tool_choice="required"), "m")
-    assert not {"tools", "tool_choice"} & set(asked)
+    assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(asked)
+
+
+def test_one_call_at_most_is_asked_for_and_held_to() -> None:
+    asked = body(Prompt((HELLO,), tools=(LAMP,), parallel_calls=False), "m")
+    assert asked["parallel_tool_calls"] is False
+    reader = ChatReader(URL, replace(NOTHING, parallel_calls=False))
+    both = [call("{}", 0, "lamp", "x"), call("{}", 1, "get_time", "y")]
+    assert reader.pieces(chunk({"tool_calls": both}, "tool_calls")) == []
+    assert reader.end() == [ToolCall("lamp", "{}"), Finished(0, 0, 0)]
+
+
+def test_a_schema_of_the_answer_goes_along() -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    assert body(Prompt((HELLO,), schema=schema), "m")["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "schema": schema, "strict": True},
+    }
+
+
+def test_thoughts_of_earlier_answers_are_not_sent() -> None:
+    thought = Reasoning({"type": "reasoning", "summary": []})
+    items = (HELLO, thought, Call("a", "lamp", "{}"), CallOutput("a", "ok"), thought)
+    assert said(*items) == [("user", "Hello."), ("assistant", ""), ("tool", "ok")]
 
 
 def test_words_that_go_on_with_a_blank_are_one_message() -> None:
@@ -216,12 +245,11 @@ def call(arguments: Any, index: int | None = None, name: str = "", call_id: str 
     return {"function": function, **fields} | ({"id": call_id} if call_id else {})
 
 
-def read(*chunks: bytes) -> list[Piece]:
-    reader = ChatReader(URL)
+def read(*chunks: bytes, prompt: Prompt = NOTHING) -> list[Piece]:
+    reader = ChatReader(URL, prompt)
     pieces: list[Piece] = []
     for data in chunks:
-        if (piece := reader.text(data)) is not None:
-            pieces.append(piece)
+        pieces += reader.pieces(data)
     return pieces + reader.end()
 
 
@@ -241,11 +269,33 @@ def test_words_come_as_they_are_written_and_counts_at_the_end() -> None:
     assert read(
         chunk({"role": "assistant", "content": ""}),
         chunk({"content": "Good"}),
-        chunk({"reasoning_content": "Hm."}),
         chunk({"content": " morning"}),
         chunk({}, "stop"),
         json.dumps({"choices": [], "usage": counts}).encode(),
     ) == [TextDelta("Good"), TextDelta(" morning"), Finished(30, 16, 2)]
+
+
+@pytest.mark.parametrize(
+    "names", [("reasoning",), ("reasoning_content",), ("reasoning", "content")]
+)
+def test_thoughts_are_no_words_and_are_counted(names: tuple[str, ...]) -> None:
+    fields = {"reasoning": "Hm.", "reasoning_content": "Hm.", "content": ""}
+    counts = {"completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 7}}
+    assert read(
+        chunk({name: fields[name] for name in names}),
+        chunk({"content": "Noon."}),
+        chunk({}, "stop", usage=counts),
+    ) == [ReasoningDelta("Hm."), TextDelta("Noon."), Finished(0, 0, 9, reasoning_tokens=7)]
+
+
+def test_thoughts_in_the_words_are_told_apart_and_no_word_is_lost_at_the_end() -> None:
+    assert read(chunk({"content": "<think>Hm."}), chunk({"content": "</think>Noon."}, "stop")) == [
+        ReasoningDelta("Hm."),
+        TextDelta("Noon."),
+        Finished(0, 0, 0),
+    ]
+    assert read(chunk({"content": "<thi"}, "stop")) == [TextDelta("<thi"), Finished(0, 0, 0)]
+    assert read(chunk({"reasoning": {"steps": 1}, "content": "x"}, "stop"))[0] == TextDelta("x")
 
 
 @pytest.mark.parametrize(
@@ -320,6 +370,24 @@ def test_calls_in_one_chunk_and_arguments_that_are_no_text() -> None:
     ]
 
 
+def test_calls_that_are_written_as_words_are_made_where_tools_may_be_called() -> None:
+    words = ("```json\n", '{"name": "lamp", "arguments": {"on": true}}', "\n```\nI lit it.")
+    chunks = [*(chunk({"content": part}) for part in words), chunk({}, "stop")]
+    may = Prompt((), tools=(LAMP, CLOCK))
+    assert read(*chunks, prompt=may) == [ToolCall("lamp", '{"on": true}'), Finished(0, 0, 0)]
+    for prompt in (
+        NOTHING,
+        replace(may, tool_choice="none"),
+        replace(may, schema={"type": "object"}),
+        replace(may, tools=(CLOCK,)),
+    ):
+        pieces = read(*chunks, prompt=prompt)
+        assert "".join(p.text for p in pieces if isinstance(p, TextDelta)) == "".join(words)
+    twice = [*chunks[:2], chunk({"content": words[1] + "```"}, "stop")]
+    assert len(read(*twice, prompt=may)) == 3
+    assert len(read(*twice, prompt=replace(may, parallel_calls=False))) == 2
+
+
 def test_a_call_that_was_cut_at_the_limit_is_not_made() -> None:
     fragments = [call('{"n": 1}', 0, "lamp", "x"), call('{"n": ', 1, "lamp", "y")]
     assert calls(*fragments, finish_reason="length") == [("lamp", '{"n": 1}')]
@@ -329,40 +397,42 @@ def test_a_call_that_was_cut_at_the_limit_is_not_made() -> None:
 @pytest.mark.parametrize("data", [b"<html>", b"[1]", b'{"choices": 5}', b'{"choices": ["\xff"]}'])
 def test_what_is_no_chunk_is_named(data: bytes) -> None:
     with pytest.raises(ServerError, match=r"there/v1.*no chunk of an answer.*check"):
-        ChatReader(URL).text(data)
-
-
-def test_an_error_in_the_stream_is_told_in_its_words() -> None:
-    with pytest.raises(ServerError, match=r"there/v1.*out of memory"):
-        ChatReader(URL).text(b'{"error": {"message": "out of\\nmemory", "code": 500}}')
-
-
-@given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(
-    st.sampled_from(["choices", "delta", "tool_calls", "function", "usage", "error", "index"]), x
-)))  # fmt: skip
-def test_any_json_is_understood_or_refused(told: Any) -> None:
-    reader = ChatReader(URL)
-    try:
-        reader.text(json.dumps(told).encode())
-    except ServerError:
-        return
-    assert isinstance(reader.end()[-1], Finished)
+        ChatReader(URL, NOTHING).pieces(data)
 
 
 @pytest.mark.parametrize(
-    ("told", "text"),
+    "told",
     [
-        ({"error": {"message": "no such model", "code": 404}}, "no such model"),
-        ({"error": "no such model"}, "no such model"),
-        ({"object": "error", "message": "no such model"}, "no such model"),
-        ({"detail": "Not\n Found"}, "Not Found"),
-        ({"detail": [{"loc": 1}]}, ""),
-        (["?"], ""),
-        ({"error": "x" * 1000}, "x" * 200 + "…"),
+        {"error": {"message": "out of\nmemory", "code": 500}},
+        {"error": "out of memory"},
+        {"object": "error", "message": "out of memory", "code": 500},
+        {"error_type": "x", "error_message": "out of memory"},
     ],
 )
-def test_the_reason_of_an_error_is_one_short_line(told: Any, text: str) -> None:
-    assert reason(told) == text
+def test_an_error_in_the_stream_is_told_in_its_words(told: Any) -> None:
+    with pytest.raises(ServerError, match=r"there/v1.*out of memory"):
+        ChatReader(URL, NOTHING).pieces(json.dumps(told).encode())
+
+
+def test_a_conversation_too_long_and_an_engine_that_fails_are_known_in_the_stream_too() -> None:
+    told = {"error": {"message": "This model's maximum context length is 8 tokens."}}
+    with pytest.raises(PromptTooLong, match="8 tokens"):
+        ChatReader(URL, NOTHING).pieces(json.dumps(told).encode())
+    for reason in ("error", "abort"):
+        with pytest.raises(ServerError, match=reason):
+            ChatReader(URL, NOTHING).pieces(chunk({}, reason))
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(
+    st.sampled_from(["choices", "delta", "tool_calls", "function", "usage", "error", "content"]), x
+)))  # fmt: skip
+def test_any_json_is_understood_or_refused(told: Any) -> None:
+    reader = ChatReader(URL, NOTHING)
+    try:
+        reader.pieces(json.dumps(told).encode())
+    except ServerError:
+        return
+    assert isinstance(reader.end()[-1], Finished)
 
 
 @pytest.mark.parametrize(

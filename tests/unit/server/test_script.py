@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,19 @@ from voice.server.backend import (
     Message,
     Piece,
     Prompt,
+    Reasoning,
+    ReasoningDelta,
     TextDelta,
     ToolCall,
 )
-from voice.server.script import Reply, Script, ScriptBackend, ScriptFaults, load_script
+from voice.server.script import (
+    Reply,
+    Script,
+    ScriptBackend,
+    ScriptedCall,
+    ScriptFaults,
+    load_script,
+)
 
 SCRIPT = """
 [[reply]]
@@ -127,25 +137,122 @@ async def test_the_pace_is_kept() -> None:
     assert times[4] >= 0.05 + 4 / 100
 
 
+async def test_a_pace_of_its_own_wins_over_that_of_the_server() -> None:
+    slow = ScriptBackend([Reply(text="a b", ttft=0, tokens_per_second=0)], 9.0, 0.1)
+    quick = ScriptBackend([Reply(text="a b c", ttft=0.05, tokens_per_second=100)])
+    clock = asyncio.get_running_loop().time
+    async with asyncio.timeout(5):
+        assert text(await pieces(slow)) == "a b"
+    began = clock()
+    times = [clock() - began async for _ in quick.generate(Prompt(items=()))]
+    assert times[0] >= 0.05
+    assert times[2] >= 0.05 + 2 / 100
+
+
+async def test_at_full_speed_others_are_let_run() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    task = asyncio.create_task(others())
+    assert len(await pieces(ScriptBackend([Reply(text="word " * 6400)]))) > 6400
+    task.cancel()
+    assert turns >= 90
+
+
+async def test_thoughts_come_before_words_and_count() -> None:
+    backend = ScriptBackend([Reply(reasoning="Hm, so.", text="Noon it is.", call="get_time")])
+    assert await pieces(backend) == [
+        ReasoningDelta("Hm,"),
+        ReasoningDelta(" so."),
+        TextDelta("Noon"),
+        TextDelta(" it"),
+        TextDelta(" is."),
+        ToolCall("get_time", "{}"),
+        Finished(0, 0, 6, reasoning_tokens=2),
+    ]
+    assert await pieces(backend, limit=1) == [
+        ReasoningDelta("Hm,"),
+        Finished(0, 0, 1, reached_limit=True, reasoning_tokens=1),
+    ]
+
+
+async def test_several_calls_of_one_answer_with_any_arguments(tmp_path: Path) -> None:
+    path = tmp_path / "script.toml"
+    path.write_text("""
+[[reply]]
+calls = [{ name = "a", arguments = { n = [1, { m = 2.5 }] } }, { name = "b" }]
+
+[[reply]]
+call = "a"
+arguments = "{oops"
+calls = [{ name = "b", arguments = "" }]
+""")
+    backend = ScriptBackend(load_script(path))
+    asked = Message("user", "x")
+    assert await pieces(backend, asked) == [
+        ToolCall("a", '{"n": [1, {"m": 2.5}]}'),
+        ToolCall("b", "{}"),
+        Finished(1, 0, 2),
+    ]
+    assert (await pieces(backend, asked, asked))[:2] == [ToolCall("a", "{oops"), ToolCall("b", "")]
+    assert Reply(call="a", calls=[ScriptedCall("b")]).all_calls[0] == ScriptedCall("a")
+
+
+async def test_json_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "script.toml"
+    path.write_text('[[reply]]\njson = { city = "Ulm", temperatures = [1, 2.5] }')
+    produced = await pieces(ScriptBackend(load_script(path)))
+    assert json.loads(text(produced)) == {"city": "Ulm", "temperatures": [1, 2.5]}
+    assert len(produced) > 3, "it comes in pieces"
+
+
+async def test_thoughts_in_the_conversation_count_for_nothing(script: ScriptBackend) -> None:
+    said = (Message("user", "a"), Reasoning({"type": "reasoning"}), Message("user", "b"))
+    produced = await pieces(script, *said)
+    assert text(produced) == "Second."
+    assert produced[-1] == Finished(2, 0, 1)
+
+
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        ("reply = 5", "reply"),
-        ("[[reply]]\ntxet = 'x'", "txet"),
-        ("[[reply]]\nmatch = 'x'", "reply 1"),
-        ("[[reply", "script.toml"),
+        ("reply = 5", "script.toml has no replies"),
+        ("reply = [5]", "reply 1 .*no table"),
+        ("[[reply]]\ntext = 'x'\n[[reply]]\ntxet = 'x'", "reply 2 .*'txet'.*did you mean text"),
+        ("[[reply]]\nmatch = 'x'", "reply 1 of the script .*script.toml says nothing"),
+        ("[[reply]]\ntext = 5", "reply 1 .*script.toml, text: Expected `str`.*faults.md"),
+        ("[[reply]]\ncalls = [{ name = 'x', argument = 1 }]", r"calls\[0\]: .*argument"),
+        ("[[reply]]\ncalls = [{ arguments = {} }]", r"calls\[0\]: .*name"),
+        ("[[reply]]\ntext = 'x'\narguments = {}", "reply 1 .*arguments without a call"),
+        ("[[reply]]\ntext = 'x'\njson = {}", "reply 1 .*both text and json"),
+        ("[[reply]]\ntext = 'x'\nttft = -1", "reply 1 .*ttft: "),
+        ("[[reply", "script.toml is not valid TOML: .*mend"),
         ("reply = []", "no replies"),
         ("ignore_cancel = true", "no replies"),
-        ("[[reply]]\nfault = 'explode'", "explode"),
-        ("[[reply]]\nfault = 'drop'\nafter = -1", "after"),
-        ("[[reply]]\nfault = 'error'\nstatus = 200", "status"),
+        ("ignore_cancel = 3\n[[reply]]\ntext = 'x'", "script.toml: Expected `bool`"),
+        ("ignore_cancels = true\n[[reply]]\ntext = 'x'", "did you mean ignore_cancel"),
+        ("[[reply]]\nfault = 'explode'", "reply 1 .*fault: .*explode"),
+        ("[[reply]]\nfault = 'drop'\nafter = -1", "reply 1 .*after: "),
+        ("[[reply]]\nfault = 'error'\nstatus = 200", "reply 1 .*status: "),
+        ("[[reply]]\ntext = 'x'\nafter = 3", "after without a fault"),
+        ("[[reply]]\nfault = 'drop'\nstatus = 429", "status without fault = error"),
+        ("[[reply]]\nfault = 'drop'\ncode = 'x'", "code without fault = error or fail"),
     ],
 )
-def test_a_bad_script_is_named(tmp_path: Path, content: str, named: str) -> None:
+def test_a_bad_script_is_named_with_its_entry_and_the_cure(
+    tmp_path: Path, content: str, named: str
+) -> None:
     path = tmp_path / "script.toml"
     path.write_text(content)
-    with pytest.raises(UsageError, match=named):
+    with pytest.raises(UsageError, match=named) as caught:
         load_script(path)
+    assert str(path) in caught.value.problem
+    assert caught.value.cure
 
 
 def test_a_missing_script_is_named(tmp_path: Path) -> None:
