@@ -11,18 +11,17 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import AsyncOpenAI
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.support.serving import Endless, sdk, serving
 from voice.errors import ModelError, ServerError, UsageError
 from voice.server.backend import Piece, Prompt, TextDelta
-from voice.server.endpoint import OUTBOX_LIMIT, Endpoint
+from voice.server.limits import Limits
 from voice.server.llama import LlamaBackend
 from voice.server.script import Reply, ScriptBackend
 from voice.server.serve import ServeOptions, serve
@@ -42,29 +41,10 @@ REPLIES = [
 ]
 
 
-@asynccontextmanager
-async def serving(
-    backend: ScriptBackend, key: str = "", connection_seconds: float = 3600.0
-) -> AsyncIterator[str]:
-    """A running endpoint; yields `host:port`."""
-    endpoint = Endpoint(backend, "127.0.0.1", 0, key, connection_seconds)
-    host, port = await endpoint.open()
-    try:
-        yield f"{host}:{port}"
-    finally:
-        await endpoint.close()
-
-
 @pytest.fixture
 async def address() -> AsyncIterator[str]:
     async with serving(ScriptBackend(REPLIES, tokens_per_second=500)) as address:
         yield address
-
-
-def sdk(address: str, key: str = "any") -> AsyncOpenAI:
-    return AsyncOpenAI(
-        api_key=key, base_url=f"http://{address}/v1", websocket_base_url=f"ws://{address}/v1"
-    )
 
 
 async def final(connection: Any) -> tuple[str, Any]:
@@ -190,19 +170,9 @@ async def test_binary_messages_end_the_connection(address: str) -> None:
 
 
 async def test_a_cancel_frees_the_lane_and_stops_the_backend() -> None:
-    stopped = asyncio.Event()
-
-    class Endless(ScriptBackend):
-        async def generate(self, prompt: Prompt) -> Any:
-            try:
-                while True:
-                    yield TextDelta("on and ")
-                    await asyncio.sleep(0.001)
-            finally:
-                stopped.set()
-
+    backend = Endless()
     async with (
-        serving(Endless()) as address,
+        serving(backend) as address,
         connect(f"ws://{address}/v1/responses") as websocket,
     ):
         await say(websocket, input="Go")
@@ -210,13 +180,13 @@ async def test_a_cancel_frees_the_lane_and_stops_the_backend() -> None:
         await websocket.send(json.dumps({"type": "response.cancel", "response_id": response_id}))
         await hear(websocket, "response.incomplete")
         async with asyncio.timeout(5):
-            await stopped.wait()
-        stopped.clear()
+            await backend.stopped.wait()
+        backend.stopped.clear()
         await say(websocket, input="Go on")
         await hear(websocket, "response.output_text.delta")
         await websocket.close()
         async with asyncio.timeout(5):
-            await stopped.wait()  # a lost client stops its responses
+            await backend.stopped.wait()  # a lost client stops its responses
 
 
 async def test_a_slow_reader_pauses_its_backend() -> None:
@@ -260,7 +230,9 @@ async def test_a_client_that_never_reads_and_goes_does_not_hold_the_server() -> 
             websocket.transport.pause_reading()
             flooding = asyncio.create_task(flood(websocket))
             before = -1
-            while sent != before or sent <= OUTBOX_LIMIT:  # until the server takes no more
+            while (
+                sent != before or sent <= Limits().outbox_messages
+            ):  # until the server takes no more
                 before = sent
                 await asyncio.sleep(0.5)
             flooding.cancel()
@@ -342,6 +314,12 @@ async def test_health_is_plain_http(address: str) -> None:
     assert await asyncio.to_thread(get) == 200
 
 
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 99_999), ("127.0.0.9999", 0)])
+async def test_an_address_that_cannot_be_is_named(host: str, port: int) -> None:
+    with pytest.raises(ServerError, match=rf"cannot listen on {host}:{port}: "):
+        await serve(ServeOptions(host, port, "key", backend="script"), lambda *_: None)
+
+
 async def test_a_port_in_use_is_named(address: str) -> None:
     port = int(address.rpartition(":")[2])
     with pytest.raises(ServerError, match=rf"127\.0\.0\.1:{port}.*--port"):
@@ -356,6 +334,7 @@ async def test_a_port_in_use_is_named(address: str) -> None:
         ServeOptions(script=Path("x.toml")),
         ServeOptions(backend="script", ttft_seconds=-1),
         ServeOptions(backend="script", connection_seconds=0),
+        ServeOptions(backend="script", store_seconds=0),
     ],
 )
 async def test_options_that_do_not_fit_are_refused(options: ServeOptions) -> None:

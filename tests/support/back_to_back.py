@@ -45,7 +45,7 @@ from voice.responses.signals import (
 )
 from voice.server import signals as server
 from voice.server.backend import Call, CallOutput, Finished, Item, Message, TextDelta, ToolCall
-from voice.server.lanes import ResponseStore
+from voice.server.lanes import Settled
 from voice.server.protocol import Connection
 
 TOOLS = [{"type": "function", "name": "look", "parameters": {"type": "object"}}]
@@ -121,7 +121,7 @@ class World:
     def __init__(self, options: AgentOptions, features: Features, **limits: float) -> None:
         self.now = 0.0
         self.machine = AgentMachine("m", options, features, lambda: TOOLS, lambda: 0.5)
-        self.store = ResponseStore()
+        self.store: dict[str, Settled] = {}
         self.limits = limits
         self.links: dict[int, Link] = {}
         self.opening: list[int] = []
@@ -193,7 +193,7 @@ class World:
         if not succeed:
             self.tell(OpenFailed(number, "no way"))
             return
-        end = Connection("m", self._new_id, self.store, opened_seconds=self.now, **self.limits)
+        end = Connection("m", self._new_id, opened_seconds=self.now, **self.limits)
         self.links[number] = Link(number, end)
         self.tell(Opened(number))
 
@@ -243,7 +243,7 @@ class World:
         link.excused = True
         self.forgot = self.forgot or bool(self.store)
         self.store.clear()
-        for lane in link.end._lanes.values():
+        for lane in link.end._lanes:
             lane.settled = None
 
     def pass_time(self, seconds: float) -> None:
@@ -255,6 +255,7 @@ class World:
         assert deadline is None or deadline > self.now, "what is due was not done"
 
     def _serve(self, link: Link, actions: list[server.Action]) -> None:
+        fetched: list[server.Fetched] = []
         for action in actions:
             match action:
                 case server.Send(event):
@@ -267,8 +268,14 @@ class World:
                         self.finish(link, response)
                 case server.Stop(response):
                     link.running.pop(response, None)
+                case server.Keep(kept):
+                    self.store[kept.response.id] = kept.settled
+                case server.Fetch(response):
+                    fetched.append(server.Fetched(response, self.store.get(response)))
                 case server.Close():
                     link.down.append(None)  # type: ignore[arg-type]
+        for event in fetched:
+            self._serve(link, link.end.receive(event, self.now))
 
     def _check_memory(self, link: Link, event: ServerEvent) -> None:
         """The agent continues from nothing that it could know to be gone."""

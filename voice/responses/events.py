@@ -44,6 +44,22 @@ class OutputMessage(Wire, tag="message", tag_field="type"):
         return "".join(part.text for part in self.content)
 
 
+class ReasoningText(Wire, tag="reasoning_text", tag_field="type"):
+    """A text part of what the model thought."""
+
+    text: str = ""
+
+
+class ReasoningItem(Wire, tag="reasoning", tag_field="type"):
+    """What the model thought before it answered."""
+
+    id: str = ""
+    summary: list[Any] = []
+    content: list[ReasoningText] = []
+    encrypted_content: str | None = None
+    status: str = "completed"
+
+
 class FunctionCall(Wire, tag="function_call", tag_field="type"):
     """The model wants a tool to be called; `arguments` is JSON text."""
 
@@ -251,6 +267,24 @@ class ContentPartDone(ServerEvent, tag="response.content_part.done"):
     output_index: int = 0
     content_index: int = 0
     part: Any = None
+
+
+class ReasoningTextDelta(ServerEvent, tag="response.reasoning_text.delta"):
+    """More of what the model thinks."""
+
+    item_id: str = ""
+    output_index: int = 0
+    content_index: int = 0
+    delta: str = ""
+
+
+class ReasoningTextDone(ServerEvent, tag="response.reasoning_text.done"):
+    """All that the model thought."""
+
+    item_id: str = ""
+    output_index: int = 0
+    content_index: int = 0
+    text: str = ""
 
 
 class ArgumentsDelta(ServerEvent, tag="response.function_call_arguments.delta"):

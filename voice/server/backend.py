@@ -40,7 +40,14 @@ class CallOutput:
     output: str
 
 
-Item = Message | Call | CallOutput
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """What a model thought, as the wire's object: passed through, and nothing is made of it."""
+
+    raw: dict[str, Any]
+
+
+Item = Message | Call | CallOutput | Reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,13 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """More of what the model thinks before it answers; nobody says it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """The model calls a tool; `arguments` is JSON text."""
 
@@ -100,9 +114,11 @@ class Finished:
     output_tokens: int
     reached_limit: bool = False
     """The answer was cut at `max_output_tokens` or at the end of the context."""
+    reasoning_tokens: int = 0
+    """How many of the output's were thought, not said."""
 
 
-Piece = TextDelta | ToolCall | Finished
+Piece = TextDelta | ReasoningDelta | ToolCall | Finished
 
 # ── what goes wrong on purpose ───────────────────────────────────────────────────────────────
 

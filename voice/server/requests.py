@@ -1,14 +1,11 @@
 """What clients send, read leniently: one text message in, one request or one refusal out.
 
-Real clients leave out the `type` of items, send content as a string or as parts, calls without id
-or status, and keys that we do not know. All that is accepted. What is refused is what would
-change the meaning silently: a known field of a wrong type, an image, an unknown role.
+Keys that we do not know are accepted: real clients send them. What is refused is what would change
+the meaning silently: a known field of a wrong type, or a wish that cannot be met. Pure.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import re
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
@@ -16,31 +13,29 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from voice.responses.events import ErrorBody
-from voice.server.backend import Call, CallOutput, Item, Message, Tool
-
-log = logging.getLogger(__name__)
+from voice.server.backend import Call, CallOutput, Item, Message, Prompt, Tool
+from voice.server.items import read_items
+from voice.server.refusals import Refused, brief
+from voice.server.tools import choose_tools, read_tools
 
 _STREAM_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
-_ROLES: Final = ("user", "assistant", "system", "developer")
-_TEXT_PARTS: Final = ("input_text", "output_text", "text")
+_METADATA_LIMIT: Final = 16
+_METADATA_KEY_CHARS: Final = 64
+_METADATA_VALUE_CHARS: Final = 512
+"""How much `metadata` may hold (the API reference)."""
+
+_UNSERVED: Final = {
+    "background": "ask again without it, and keep the connection open",
+    "conversation": "continue with previous_response_id",
+    "prompt": "send instructions and input",
+}
+"""Fields that would change the meaning silently, and what to do instead."""
+
+_ANY_OBJECT: Final = {"type": "object"}
+"""The schema of `json_object`."""
+
 _STEER_KEYS: Final = {"type", "previous_response_id", "input"}
 """All that `response.steer` may have; the lane is that of the response that is steered."""
-
-
-class Refused(Exception):  # noqa: N818 (says what happened)
-    """The request cannot be served; `body` is the wire's error, `status` its HTTP status."""
-
-    def __init__(
-        self, message: str, code: str | None = None, param: str | None = None, status: int = 400
-    ) -> None:
-        super().__init__(message)
-        kind = "invalid_request_error" if status < 500 else "server_error"
-        self.body = ErrorBody(type=kind, code=code, message=message, param=param)
-        self.status = status
-        self.stream_id: str | None = None
-        self.parent_id: str | None = None
-        self.headers: dict[str, str] = {}
 
 
 class Body(Struct):
@@ -66,11 +61,17 @@ class Body(Struct):
     metadata: dict[str, str] | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
+    background: bool | None = None
+    conversation: Any = None
+    prompt: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """`response.create`: `items` is the new input, `stream_id` the lane (None: the unnamed)."""
+    """`response.create`: `items` is the new input, `stream_id` the lane (None: the unnamed).
+
+    `tools` are those that may be called; `tool_choice` and `schema` are as in `Prompt`.
+    """
 
     stream_id: str | None
     body: Body
@@ -78,6 +79,7 @@ class CreateRequest:
     instructions: str
     tools: tuple[Tool, ...]
     tool_choice: str
+    schema: dict[str, Any] | None = None
 
     @property
     def parent_id(self) -> str | None:
@@ -88,6 +90,24 @@ class CreateRequest:
     def generate(self) -> bool:
         """Whether an answer is wanted, or only its preparation."""
         return self.body.generate is not False
+
+    def prompt(self, history: tuple[Item, ...]) -> Prompt:
+        """What an answer to the conversation `history` depends on."""
+        body = self.body
+        stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
+        return Prompt(
+            items=history,
+            instructions=self.instructions,
+            tools=self.tools,
+            tool_choice=self.tool_choice,
+            temperature=body.temperature,
+            top_p=body.top_p,
+            max_output_tokens=body.max_output_tokens,
+            stop=stop,
+            parallel_calls=body.parallel_tool_calls is not False,
+            schema=self.schema,
+            may_truncate=body.truncation != "disabled",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +148,21 @@ def parse(message: str | bytes) -> Request | None:
     if kind == "response.cancel":
         response_id = raw.get("response_id")
         return CancelRequest(response_id) if isinstance(response_id, str) else None
-    raise Refused(f"Unknown event type: {_brief(kind)}.", "invalid_event_type", "type")
+    raise Refused(f"Unknown event type: {brief(kind)}.", "invalid_event_type", "type")
+
+
+def check_outputs(history: tuple[Item, ...]) -> None:
+    """Every output in a conversation belongs to a call before it. Raises `Refused`."""
+    called: set[str] = set()
+    for item in history:
+        if isinstance(item, Call):
+            called.add(item.call_id)
+        elif isinstance(item, CallOutput) and item.call_id not in called:
+            raise Refused(
+                f"No tool call found for function call output with call_id {item.call_id}.",
+                "invalid_value",
+                "input",
+            )
 
 
 def _json_object(message: str | bytes) -> dict[str, Any]:
@@ -145,13 +179,16 @@ def _create(raw: dict[str, Any]) -> CreateRequest:
     stream_id = _stream_id(raw.get("stream_id"))
     try:
         body = msgspec.convert({k: v for k, v in raw.items() if v is not None}, Body)
+        _check(body)
+        tools, tool_choice = choose_tools(read_tools(body.tools or []), body.tool_choice)
         return CreateRequest(
             stream_id=stream_id,
-            body=_checked(body),
-            items=_items(body.input),
+            body=body,
+            items=read_items(body.input),
             instructions=_instructions(body.instructions),
-            tools=_tools(body.tools or []),
-            tool_choice=_tool_choice(body.tool_choice),
+            tools=tools,
+            tool_choice=tool_choice,
+            schema=_schema((body.text or {}).get("format")),
         )
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$.")
@@ -176,13 +213,13 @@ def _steer(raw: dict[str, Any]) -> SteerRequest:
 def _steering_items(raw: dict[str, Any]) -> tuple[Item, ...]:
     """Only messages of the user, at least one."""
     if foreign := sorted(set(raw) - _STEER_KEYS):
-        raise Refused(f"response.steer does not take {_brief(foreign)}.")
+        raise Refused(f"response.steer does not take {brief(foreign)}.")
     if not isinstance(raw.get("previous_response_id"), str):
         raise Refused("response.steer does not say which response it steers.")
     given = raw.get("input")
     if not isinstance(given, str | list) or not given:
         raise Refused("input must be text or a list of messages, and not empty.")
-    items = _items(given)
+    items = read_items(given)
     messages = [item for item in items if isinstance(item, Message) and item.role == "user"]
     if isinstance(given, list) and len(messages) < len(given):
         raise Refused("input holds something that is not a message of the user.")
@@ -201,11 +238,31 @@ def _stream_id(value: Any) -> str | None:
     )
 
 
-def _checked(body: Body) -> Body:
+def _check(body: Body) -> None:
     _in_range("temperature", body.temperature, 0, 2)
     _in_range("top_p", body.top_p, 0, 1)
     _in_range("max_output_tokens", body.max_output_tokens, 1, 1 << 31)
-    return body
+    _check_metadata(body.metadata or {})
+    for name, instead in _UNSERVED.items():
+        if getattr(body, name):
+            raise Refused(f"{name} is not served here: {instead}.", "unsupported_parameter", name)
+
+
+def _check_metadata(metadata: dict[str, str]) -> None:
+    if len(metadata) > _METADATA_LIMIT:
+        raise Refused(
+            f"metadata has {len(metadata)} pairs; at most {_METADATA_LIMIT} are taken.",
+            "invalid_value",
+            "metadata",
+        )
+    for key, value in metadata.items():
+        if len(key) > _METADATA_KEY_CHARS or len(value) > _METADATA_VALUE_CHARS:
+            raise Refused(
+                f"A key of metadata may have {_METADATA_KEY_CHARS} characters, a value "
+                f"{_METADATA_VALUE_CHARS}; {brief(key)} has {len(key)} and {len(value)}.",
+                "invalid_value",
+                "metadata",
+            )
 
 
 def _in_range(name: str, value: float | None, low: float, high: float) -> None:
@@ -213,127 +270,40 @@ def _in_range(name: str, value: float | None, low: float, high: float) -> None:
         raise Refused(f"{name} must be from {low} to {high}.", "invalid_value", name)
 
 
-# ── items ────────────────────────────────────────────────────────────────────────────────────
-
-
-def _items(value: str | list[Any] | None, name: str = "input") -> tuple[Item, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        return (Message("user", value),)
-    items = (_item(item, f"{name}[{n}]") for n, item in enumerate(value))
-    return tuple(item for item in items if item is not None)
-
-
-def _item(raw: Any, where: str) -> Item | None:
-    if not isinstance(raw, dict):
-        raise Refused(f"{where} is not an object.", "invalid_type", where)
-    kind = raw.get("type") or ("message" if "role" in raw else None)
-    if kind == "message":
-        return _message(raw, where)
-    if kind == "function_call":
-        arguments = raw.get("arguments")
-        return Call(
-            _required(raw, "call_id", where, "id"),
-            _required(raw, "name", where),
-            arguments if isinstance(arguments, str) else json.dumps(arguments or {}),
-        )
-    if kind == "function_call_output":
-        return CallOutput(
-            _required(raw, "call_id", where), _text(raw.get("output"), f"{where}.output")
-        )
-    if kind == "reasoning":
-        return None  # belongs to the model that wrote it
-    raise Refused(f"{where} is of an unknown type: {_brief(kind)}.", "invalid_value", where)
-
-
-def _message(raw: dict[str, Any], where: str) -> Message:
-    role = raw.get("role")
-    if role not in _ROLES:
-        raise Refused(
-            f"{where}.role must be one of {', '.join(_ROLES)}.", "invalid_value", f"{where}.role"
-        )
-    return Message(role, _text(raw.get("content"), f"{where}.content"))
-
-
-def _required(raw: dict[str, Any], key: str, where: str, instead: str = "") -> str:
-    value = raw.get(key) or raw.get(instead)
-    if not isinstance(value, str):
-        raise Refused(f"{where} has no {key}.", "missing_required_parameter", f"{where}.{key}")
-    return value
-
-
-def _text(content: Any, where: str) -> str:
-    """The text of a string or of a list of text parts."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        raise Refused(f"{where} is neither text nor a list of parts.", "invalid_type", where)
-    return "".join(_part(part, f"{where}[{n}]") for n, part in enumerate(content))
-
-
-def _part(part: Any, where: str) -> str:
-    if isinstance(part, str):
-        return part
-    if isinstance(part, dict):
-        kind = part.get("type", "text")
-        text = part.get("refusal" if kind == "refusal" else "text")
-        if (kind in _TEXT_PARTS or kind == "refusal") and isinstance(text, str):
-            return text
-        raise Refused(
-            f"{where}: only text is served here, not {_brief(kind)}.", "invalid_value", where
-        )
-    raise Refused(f"{where} is not a part.", "invalid_type", where)
-
-
 def _instructions(value: str | list[Any] | None) -> str:
     if value is None or isinstance(value, str):
         return value or ""
-    items = _items(value, "instructions")
+    items = read_items(value, "instructions")
     return "\n\n".join(item.text for item in items if isinstance(item, Message))
 
 
-# ── tools ────────────────────────────────────────────────────────────────────────────────────
-
-
-def _tools(raw: list[dict[str, Any]]) -> tuple[Tool, ...]:
-    """The function tools. Hosted and custom ones, which real clients send along, are left out."""
-    tools: list[Tool] = []
-    for n, tool in enumerate(raw):
-        if tool.get("type") != "function":
-            log.info("a tool of the type %s is not served and left out", _brief(tool.get("type")))
-            continue
-        name, parameters = tool.get("name"), tool.get("parameters")
-        if not isinstance(name, str) or not name:
-            raise Refused(
-                f"tools[{n}] has no name.", "missing_required_parameter", f"tools[{n}].name"
-            )
-        if parameters is not None and not isinstance(parameters, dict):
-            raise Refused(
-                f"tools[{n}].parameters is not a JSON schema.",
-                "invalid_type",
-                f"tools[{n}].parameters",
-            )
-        tools.append(Tool(name, str(tool.get("description") or ""), parameters or {}))
-    return tuple(tools)
-
-
-def _tool_choice(value: str | dict[str, Any] | None) -> str:
-    if value is None:
-        return "auto"
-    if isinstance(value, dict):
-        return str(value["name"]) if value.get("name") else str(value.get("mode", "auto"))
-    if value not in ("auto", "none", "required"):
+def _schema(form: Any) -> dict[str, Any] | None:
+    """`text.format` as a JSON schema; None where words are free."""
+    if form is None:
+        return None
+    if not isinstance(form, dict):
+        raise Refused("text.format is not an object.", "invalid_type", "text.format")
+    kind = form.get("type")
+    if kind == "text":
+        return None
+    if kind == "json_object":
+        return dict(_ANY_OBJECT)
+    if kind != "json_schema":
         raise Refused(
-            "tool_choice must be auto, none, required or a function.",
+            f"text.format.type must be text, json_object or json_schema, not {brief(kind)}.",
             "invalid_value",
-            "tool_choice",
+            "text.format.type",
         )
-    return value
-
-
-def _brief(value: Any) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 60 else f"{text[:60]}…"
+    for key, wanted in (("name", str), ("schema", dict)):
+        if form.get(key) is None:
+            raise Refused(
+                f"text.format has no {key}.", "missing_required_parameter", f"text.format.{key}"
+            )
+        if not isinstance(form[key], wanted):
+            raise Refused(
+                f"text.format.{key} is of a wrong type: {brief(form[key])}.",
+                "invalid_type",
+                f"text.format.{key}",
+            )
+    schema: dict[str, Any] = form["schema"]
+    return schema

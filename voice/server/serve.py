@@ -1,4 +1,7 @@
-"""`voice serve`: chooses the backend, opens the endpoint, and ends when it is told to.
+"""`voice serve`: chooses the backend, opens store and endpoint, and ends when it is told to.
+
+Told by a signal, it begins no more responses, lets those under way end for a while, and fails the
+others; a second signal ends the waiting.
 
 As a child process that must not outlive its parent: start it with a pipe as stdin, keep the
 pipe's other end open and set `exit_with_stdin`. The kernel closes the pipe when the parent ends,
@@ -13,16 +16,20 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from voice.errors import UsageError
 from voice.server.backend import Backend
-from voice.server.endpoint import Endpoint
+from voice.server.limits import Limits
 from voice.server.protocol import CONNECTION_SECONDS
 from voice.server.script import Script, ScriptBackend, load_script
+from voice.server.store import RETENTION_SECONDS, ResponseStore
+
+if TYPE_CHECKING:
+    from voice.server.endpoint import Endpoint
 
 GOODBYE_SECONDS: Final = 5.0
 """After the parent's end, what has not ended by itself is ended, such as a model half loaded."""
@@ -66,6 +73,16 @@ class ServeOptions:
     """Whether the `upstream` backend lets its server read prompts ahead."""
     connection_seconds: float = CONNECTION_SECONDS
     """How long a connection lasts before the server ends it."""
+    store: Path | None = None
+    """File of the responses with `store: true`; None keeps them in memory."""
+    store_seconds: float = RETENTION_SECONDS
+    """How long they are kept."""
+    names: tuple[str, ...] = ()
+    """More names that clients may call this server by, such as a reverse proxy's."""
+    limits: Limits = field(default_factory=Limits)
+    """What it takes from clients, and how long it waits for them."""
+    goodbye_seconds: float = 5.0
+    """How long responses under way may go on after a signal."""
     exit_with_stdin: bool = False
     """End when stdin is closed: for child processes."""
 
@@ -76,20 +93,20 @@ async def serve(options: ServeOptions, ready: Callable[[str, int], None]) -> Non
     `ready` is called with host and port as soon as requests are answered. Raises `UsageError`,
     `ModelError` or `ServerError`.
     """
-    stop = asyncio.Event()
+    ending = _Ending()
     if options.exit_with_stdin:
-        _watch_stdin(asyncio.get_running_loop(), stop)
-    backend = await open_backend(options)
-    _watch_signals(stop)  # only now: llama.cpp takes the signals while it loads
-    try:
-        endpoint = Endpoint(
-            backend, options.host, options.port, options.key, options.connection_seconds
-        )
+        _watch_stdin(asyncio.get_running_loop(), ending)
+    async with AsyncExitStack() as stack:
+        backend = await open_backend(options)
+        stack.push_async_callback(backend.close)
+        _watch_signals(ending)  # only now: llama.cpp takes the signals while it loads
+        store = await ResponseStore.open(options.store, options.store_seconds)
+        stack.push_async_callback(store.close)
+        endpoint = _endpoint(options, backend, store)
         ready(*await endpoint.open())
-        await stop.wait()
+        await ending.begun.wait()
+        await _drain(endpoint, ending, options.goodbye_seconds)
         await endpoint.close()
-    finally:
-        await backend.close()
 
 
 def say_ready(host: str, port: int) -> None:
@@ -130,13 +147,54 @@ async def _open_upstream(options: ServeOptions) -> Backend:
     return await UpstreamBackend.open(Upstream(options.upstream, model, key, options.warm))
 
 
-def _watch_signals(stop: asyncio.Event) -> None:
+def _endpoint(options: ServeOptions, backend: Backend, store: ResponseStore) -> Endpoint:
+    from voice.server.endpoint import Endpoint  # noqa: PLC0415 (who starts a child needs no HTTP)
+
+    return Endpoint(
+        backend,
+        options.host,
+        options.port,
+        options.key,
+        options.connection_seconds,
+        store,
+        options.limits,
+        options.names,
+    )
+
+
+class _Ending:
+    """That the end has begun, and that nobody shall be waited for any more."""
+
+    def __init__(self) -> None:
+        self.begun, self.hurried = asyncio.Event(), asyncio.Event()
+
+    def begin(self) -> None:
+        """A signal came; the second one is in a hurry."""
+        if self.begun.is_set():
+            self.hurried.set()
+        self.begun.set()
+
+    def hurry(self) -> None:
+        """Nobody is there any more."""
+        self.hurried.set()
+        self.begun.set()
+
+
+async def _drain(endpoint: Endpoint, ending: _Ending, seconds: float) -> None:
+    """Wait until no response is under way, but not too long, and not where haste is asked for."""
+    waits = [asyncio.ensure_future(wait) for wait in (endpoint.drain(), ending.hurried.wait())]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+def _watch_signals(ending: _Ending) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, ending.begin)
 
 
-def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+def _watch_stdin(loop: asyncio.AbstractEventLoop, ending: _Ending) -> None:
     def watch() -> None:
         with suppress(OSError):
             while os.read(sys.stdin.fileno(), 1024):
@@ -145,6 +203,6 @@ def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
         ended.daemon = True
         ended.start()
         with suppress(RuntimeError):  # the loop is closed already
-            loop.call_soon_threadsafe(stop.set)
+            loop.call_soon_threadsafe(ending.hurry)
 
     threading.Thread(target=watch, name="stdin", daemon=True).start()

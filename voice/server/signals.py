@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voice.responses.events import ServerEvent
-from voice.server.backend import Finished, Prompt, TextDelta, ToolCall
+from voice.server.backend import Piece, Prompt
+from voice.server.lanes import Kept, Settled
 
 # ── events ───────────────────────────────────────────────────────────────────────────────────
 
@@ -22,7 +23,7 @@ class PieceProduced:
     """The backend went on with a response."""
 
     response_id: str
-    piece: TextDelta | ToolCall | Finished
+    piece: Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,22 @@ class BackendFailed:
     message: str
 
 
-Event = MessageReceived | PieceProduced | BackendFailed
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The store was asked for a response; `settled` is None where it has none of this id."""
+
+    response_id: str
+    settled: Settled | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A stored response was deleted, by whomever: nothing continues from it any more."""
+
+    response_id: str
+
+
+Event = MessageReceived | PieceProduced | BackendFailed | Fetched | Deleted
 
 # ── actions ──────────────────────────────────────────────────────────────────────────────────
 
@@ -70,6 +86,20 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetch:
+    """Ask the store for this response; `Fetched` is the answer, and a lane waits for it."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Put a response into the store, before what is sent after this."""
+
+    kept: Kept
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Send what is to be sent, then end the connection with this close code."""
 
@@ -87,4 +117,4 @@ class FallSilent:
     """Send what is to be sent, then neither read nor write, but keep the TCP connection."""
 
 
-Action = Send | SendText | Start | Stop | Close | Reset | FallSilent
+Action = Send | SendText | Start | Stop | Fetch | Keep | Close | Reset | FallSilent

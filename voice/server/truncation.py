@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from voice.server.backend import Call, Item, Message
+from voice.server.backend import Call, CallOutput, Item, Message, Reasoning
 
 
 def windows(items: tuple[Item, ...], step_chars: int) -> Iterator[tuple[Item, ...]]:
@@ -24,7 +24,7 @@ def windows(items: tuple[Item, ...], step_chars: int) -> Iterator[tuple[Item, ..
     passed = 0
     position = 0
     for start in starts:
-        passed += sum(_length(item) for item in items[position:start])
+        passed += sum(item_chars(item) for item in items[position:start])
         position = start
         if passed >= wanted or start == starts[-1]:
             yield items[start:]
@@ -35,7 +35,14 @@ def _is_user(item: Item) -> bool:
     return isinstance(item, Message) and item.role == "user"
 
 
-def _length(item: Item) -> int:
-    if isinstance(item, Message):
-        return len(item.text)
-    return len(item.arguments) if isinstance(item, Call) else len(item.output)
+def item_chars(item: Item) -> int:
+    """How much of the context an item takes, roughly: its characters."""
+    match item:
+        case Message(_, text):
+            return len(text)
+        case Call(_, _, arguments):
+            return len(arguments)
+        case CallOutput(_, output):
+            return len(output)
+        case Reasoning():
+            return 0  # no model reads it

@@ -3,6 +3,7 @@
     created, in_progress,
     then for text:  output_item.added, content_part.added, output_text.delta …,
                     output_text.done, content_part.done, output_item.done
+    for thoughts:   output_item.added, reasoning_text.delta …, .done, output_item.done
     for a call:     output_item.added, function_call_arguments.delta, .done, output_item.done
     and one end:    completed, incomplete or failed
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec import structs
 
 from voice.responses.events import (
@@ -37,15 +39,21 @@ from voice.responses.events import (
     OutputTextDelta,
     OutputTextDone,
     OutputTokensDetails,
+    ReasoningItem,
+    ReasoningText,
+    ReasoningTextDelta,
+    ReasoningTextDone,
     Response,
     ServerEvent,
     Usage,
 )
-from voice.server.backend import Call, Finished, Item, Message
+from voice.server.backend import Call, Finished, Item, Message, Reasoning
 from voice.server.requests import CreateRequest
 
 NewId = Callable[[str], str]
-"""A fresh id that begins with the prefix given: `resp`, `msg`, `fc` or `call`."""
+"""A fresh id that begins with the prefix given: `resp`, `msg`, `rs`, `fc` or `call`."""
+
+WrittenItem = OutputMessage | ReasoningItem | FunctionCall
 
 E = TypeVar("E", bound=ServerEvent)
 
@@ -58,9 +66,9 @@ class ResponseWriter:
         self.id = new_id("resp")
         self._new_id = new_id
         self._number = 0
-        self._output: list[OutputMessage | FunctionCall] = []
-        self._message: OutputMessage | None = None
-        self._pieces: list[str] = []
+        self._output: list[WrittenItem] = []
+        self._open: OutputMessage | ReasoningItem | None = None
+        self._pieces: list[str] = []  # of what is open
         self._response = _blank_response(request, self.id, model, unix_now)
 
     @property
@@ -76,33 +84,43 @@ class ResponseWriter:
     @property
     def items(self) -> tuple[Item, ...]:
         """The output as items of the conversation that goes on from here."""
-        return tuple(
-            Message("assistant", item.text)
-            if isinstance(item, OutputMessage)
-            else Call(item.call_id, item.name, item.arguments)
-            for item in self._output
-        )
+        return tuple(_item(item) for item in self._output)
+
+    @property
+    def response(self) -> Response:
+        """The response object as it is now."""
+        return structs.replace(self._response, output=list(self._output))
 
     def begin(self) -> list[ServerEvent]:
         """`created` and `in_progress`."""
         return [
-            self.number(Created(response=self._snapshot())),
-            self.number(InProgress(response=self._snapshot())),
+            self.number(Created(response=self.response)),
+            self.number(InProgress(response=self.response)),
         ]
 
     def text(self, delta: str) -> list[ServerEvent]:
         """More text; opens a message where none is open."""
         if not delta:
             return []
-        events = [] if self._message else self._open_message()
-        assert self._message
+        events = [] if isinstance(self._open, OutputMessage) else self._open_message()
+        assert self._open
         self._pieces.append(delta)
-        event = OutputTextDelta(item_id=self._message.id, output_index=self._index, delta=delta)
+        event = OutputTextDelta(item_id=self._open.id, output_index=self._index, delta=delta)
+        return [*events, self.number(event)]
+
+    def reasoning(self, delta: str) -> list[ServerEvent]:
+        """More thoughts; opens an item for them where none is open."""
+        if not delta:
+            return []
+        events = [] if isinstance(self._open, ReasoningItem) else self._open_reasoning()
+        assert self._open
+        self._pieces.append(delta)
+        event = ReasoningTextDelta(item_id=self._open.id, output_index=self._index, delta=delta)
         return [*events, self.number(event)]
 
     def call(self, name: str, arguments: str) -> list[ServerEvent]:
         """A whole function call."""
-        events = self._close_message("completed")
+        events = self._close("completed")
         item_id, call_id = self._new_id("fc"), self._new_id("call")
         begun = FunctionCall(id=item_id, call_id=call_id, name=name, status="in_progress")
         done = structs.replace(begun, arguments=arguments, status="completed")
@@ -121,15 +139,16 @@ class ResponseWriter:
     def complete(self, finished: Finished, unix_now: float) -> list[ServerEvent]:
         """The end of a whole response, or of one that was cut at the limit of its length."""
         events: list[ServerEvent] = []
-        if self.request.generate and not self._output:
+        thoughts_only = all(isinstance(item, ReasoningItem) for item in self._output)
+        if self.request.generate and thoughts_only:
             events += self._open_message()  # clients expect one, even where nothing was said
         self._response.usage = _usage(finished)
         if finished.reached_limit:
             return events + self._incomplete("max_output_tokens")
-        events += self._close_message("completed")
+        events += self._close("completed")
         self._response.status = "completed"
         self._response.completed_at = unix_now
-        return [*events, self.number(Completed(response=self._snapshot()))]
+        return [*events, self.number(Completed(response=self.response))]
 
     def cancel(self) -> list[ServerEvent]:
         """The end of a response that the client gave up.
@@ -152,10 +171,10 @@ class ResponseWriter:
 
     def fail(self, code: str, message: str) -> list[ServerEvent]:
         """The end of a response that the backend could not finish."""
-        events = self._close_message("incomplete")
+        events = self._close("incomplete")
         self._response.status = "failed"
         self._response.error = ErrorBody(code=code, message=message)
-        return [*events, self.number(Failed(response=self._snapshot()))]
+        return [*events, self.number(Failed(response=self.response))]
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────
 
@@ -164,50 +183,78 @@ class ResponseWriter:
         return len(self._output) - 1
 
     def _incomplete(self, reason: str | None) -> list[ServerEvent]:
-        events = self._close_message("incomplete")
+        events = self._close("incomplete")
         self._response.status = "incomplete"
         self._response.incomplete_details = {"reason": reason}
-        return [*events, self.number(Incomplete(response=self._snapshot()))]
+        return [*events, self.number(Incomplete(response=self.response))]
 
     def _open_message(self) -> list[ServerEvent]:
-        self._message = OutputMessage(id=self._new_id("msg"), status="in_progress")
-        self._pieces = []
-        self._output.append(self._message)
-        return [
-            self.number(
-                OutputItemAdded(output_index=self._index, item=structs.replace(self._message))
-            ),
-            self.number(
-                ContentPartAdded(
-                    item_id=self._message.id, output_index=self._index, part=OutputText()
-                )
-            ),
-        ]
+        message = OutputMessage(id=self._new_id("msg"), status="in_progress")
+        opened = self._begin(message)
+        part = ContentPartAdded(item_id=message.id, output_index=self._index, part=OutputText())
+        return [*opened, self.number(part)]
 
-    def _close_message(self, status: str) -> list[ServerEvent]:
-        message, self._message = self._message, None
-        if message is None:
+    def _open_reasoning(self) -> list[ServerEvent]:
+        return self._begin(ReasoningItem(id=self._new_id("rs"), status="in_progress"))
+
+    def _begin(self, item: OutputMessage | ReasoningItem) -> list[ServerEvent]:
+        closed = self._close("completed")
+        self._open, self._pieces = item, []
+        self._output.append(item)
+        added = OutputItemAdded(output_index=self._index, item=structs.replace(item))
+        return [*closed, self.number(added)]
+
+    def _close(self, status: str) -> list[ServerEvent]:
+        """End the message or the thoughts that are open, if any are."""
+        item, self._open = self._open, None
+        if item is None:
             return []
+        item.status = status
         text = "".join(self._pieces)
-        message.status = status
-        message.content = [OutputText(text=text)]
-        at, item_id = self._index, message.id
+        at, item_id = self._index, item.id
+        events: list[ServerEvent]
+        if isinstance(item, OutputMessage):
+            item.content = [OutputText(text=text)]
+            events = [
+                OutputTextDone(item_id=item_id, output_index=at, text=text),
+                ContentPartDone(item_id=item_id, output_index=at, part=item.content[0]),
+            ]
+        else:
+            item.content = [ReasoningText(text=text)]
+            events = [ReasoningTextDone(item_id=item_id, output_index=at, text=text)]
         return [
-            self.number(OutputTextDone(item_id=item_id, output_index=at, text=text)),
-            self.number(ContentPartDone(item_id=item_id, output_index=at, part=message.content[0])),
-            self.number(OutputItemDone(output_index=at, item=message)),
+            self.number(event) for event in [*events, OutputItemDone(output_index=at, item=item)]
         ]
 
-    def _snapshot(self) -> Response:
-        return structs.replace(self._response, output=list(self._output))
+
+def _item(item: WrittenItem) -> Item:
+    match item:
+        case OutputMessage():
+            return Message("assistant", item.text)
+        case ReasoningItem():
+            return Reasoning(msgspec.to_builtins(item))
+        case FunctionCall():
+            return Call(item.call_id, item.name, item.arguments)
 
 
-def _usage(finished: Finished) -> Usage:
+def _choice_in_force(request: CreateRequest) -> str | dict[str, Any]:
+    given = request.body.tool_choice
+    if isinstance(given, dict) and given.get("type") == "allowed_tools":
+        return given
+    if request.tool_choice in ("auto", "none", "required"):
+        return request.tool_choice
+    return {"type": "function", "name": request.tool_choice}
+
+
+def _usage(finished: Finished) -> Usage | None:
+    """The counts; None where the backend could not count, for an input has tokens."""
+    if not finished.input_tokens:
+        return None
     return Usage(
         input_tokens=finished.input_tokens,
         input_tokens_details=InputTokensDetails(cached_tokens=finished.cached_tokens),
         output_tokens=finished.output_tokens,
-        output_tokens_details=OutputTokensDetails(),
+        output_tokens_details=OutputTokensDetails(reasoning_tokens=finished.reasoning_tokens),
         total_tokens=finished.input_tokens + finished.output_tokens,
     )
 
@@ -225,10 +272,10 @@ def _blank_response(
         previous_response_id=body.previous_response_id,
         instructions=request.instructions or None,
         tools=[_echoed(tool) for tool in body.tools or [] if tool.get("type") == "function"],
-        tool_choice="auto" if body.tool_choice is None else body.tool_choice,
+        tool_choice=_choice_in_force(request),
         truncation=body.truncation or "auto",
         parallel_tool_calls=body.parallel_tool_calls is not False,
-        text={"format": {"type": "text"}} if body.text is None else body.text,
+        text={"format": {"type": "text"}, **_given(body.text)},
         top_p=body.top_p,
         temperature=body.temperature,
         reasoning=body.reasoning,
@@ -239,6 +286,10 @@ def _blank_response(
         safety_identifier=body.safety_identifier,
         prompt_cache_key=body.prompt_cache_key,
     )
+
+
+def _given(fields: dict[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in (fields or {}).items() if value is not None}
 
 
 def _echoed(tool: dict[str, Any]) -> dict[str, Any]:

@@ -11,13 +11,17 @@ from pydantic import TypeAdapter
 
 from voice.responses.events import encode
 from voice.server.backend import Faults, Finished, TextDelta
-from voice.server.lanes import ResponseStore
+from voice.server.lanes import Kept, Settled
 from voice.server.protocol import Connection
 from voice.server.signals import (
     Action,
     BackendFailed,
     Close,
+    Deleted,
     FallSilent,
+    Fetch,
+    Fetched,
+    Keep,
     MessageReceived,
     PieceProduced,
     Reset,
@@ -41,16 +45,23 @@ class Client:
     """A connection under test: sends requests, plays the backend, keeps what came back."""
 
     def __init__(
-        self, store: ResponseStore | None = None, faults: Faults | None = None, **options: float
+        self,
+        store: dict[str, Settled] | None = None,
+        faults: Faults | None = None,
+        **options: float,
     ) -> None:
         numbers = itertools.count(1 if store is None else 1001)  # a shared store holds both kinds
 
         def new_id(prefix: str) -> str:
             return f"{prefix}_{next(numbers)}"
 
-        self.store = ResponseStore() if store is None else store
+        self.store = {} if store is None else store
+        self.prompt = True
+        """The store answers at once; if not, `fetches` waits for `answer`."""
+        self.fetches: list[str] = []
+        self.kept: list[Kept] = []
         self.machine = Connection(
-            "test-model", new_id, self.store, unix_offset_seconds=1000.0, faults=faults, **options
+            "test-model", new_id, unix_offset_seconds=1000.0, faults=faults, **options
         )
         self.starts: list[Start] = []
         self.stops: list[str] = []
@@ -89,6 +100,19 @@ class Client:
         """Let the time pass until `now`."""
         return self._keep(self.machine.timeout(now))
 
+    def answer(self) -> list[dict[str, Any]]:
+        """The store answers what it was asked."""
+        new: list[dict[str, Any]] = []
+        while self.fetches:
+            response = self.fetches.pop(0)
+            event = Fetched(response, self.store.get(response))
+            new += self._keep(self.machine.receive(event, 1.0))
+        return new
+
+    def delete(self, response: str) -> list[dict[str, Any]]:
+        self.store.pop(response, None)
+        return self._keep(self.machine.receive(Deleted(response), 1.0))
+
     def fail(self) -> list[dict[str, Any]]:
         event = BackendFailed(self.starts[-1].response_id, "server_error", "out of luck")
         return self._keep(self.machine.receive(event, 2.0))
@@ -115,12 +139,17 @@ class Client:
                 self.starts.append(action)
             elif isinstance(action, Stop):
                 self.stops.append(action.response_id)
+            elif isinstance(action, Keep):
+                self.kept.append(action.kept)
+                self.store[action.kept.response.id] = action.kept.settled
+            elif isinstance(action, Fetch):
+                self.fetches.append(action.response_id)
             elif isinstance(action, SendText):
                 self.texts.append(action.text)
             else:
                 self.ends.append(action)
         self.events += new
-        return new
+        return new + self.answer() if self.prompt else new
 
 
 def types(events: list[dict[str, Any]]) -> list[str]:

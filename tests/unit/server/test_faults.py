@@ -68,6 +68,17 @@ def test_before_the_first_event_there_is_none() -> None:
     assert client.ends == [Reset()]
 
 
+def test_a_connection_that_goes_wrong_starts_nothing_that_waits_for_the_store() -> None:
+    other = Client()
+    parent = other.turn(store=True)
+    client = Client(other.store, faults=Plan(Fault("drop", after=0)))
+    client.prompt = False
+    for lane in "ab":
+        client.create(stream_id=lane, previous_response_id=parent)
+    assert client.answer() == client.starts == []
+    assert client.ends == [Reset()]
+
+
 def test_a_stalled_response_is_silent_and_keeps_its_lane_while_others_go_on() -> None:
     client = client_with("stall", after=5)
     client.create(stream_id="a")
@@ -157,7 +168,7 @@ def test_all_is_forgotten_before_a_request_is_looked_at() -> None:
     for lost in (parent, stored):
         events = client.create("Go on", previous_response_id=lost, stream_id="c")
         assert code(events) == "previous_response_not_found"
-    assert list(client.store) == [kept]  # what another connection has stored is not ours
+    other.turn(previous_response_id=kept)  # only this connection has forgotten
     client.turn("Hello. Go on", stream_id="c")
 
 

@@ -10,10 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.server.protocol_client import DONE, TOOL, Client, code, types
-from voice.server.backend import Call, CallOutput, Finished, Message, TextDelta, ToolCall
-from voice.server.lanes import ResponseStore
-from voice.server.protocol import CONNECTION_SECONDS, IN_FLIGHT_LIMIT, LANE_LIMIT, QUEUE_LIMIT
-from voice.server.signals import Close, MessageReceived
+from voice.responses.events import SERVER_EVENTS
+from voice.server.backend import (
+    Call,
+    CallOutput,
+    Finished,
+    Message,
+    Reasoning,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+)
+from voice.server.lanes import IN_FLIGHT_LIMIT, LANE_LIMIT, QUEUE_LIMIT
+from voice.server.protocol import CONNECTION_SECONDS
+from voice.server.signals import BackendFailed, Close, Keep, MessageReceived, PieceProduced, Send
 
 # ── sequences ────────────────────────────────────────────────────────────────────────────────
 
@@ -175,15 +185,6 @@ def test_a_stored_response_stays_for_every_connection() -> None:
     assert len(other.starts) == 1
 
 
-def test_the_store_forgets_the_oldest() -> None:
-    client = Client(ResponseStore(limit=2))
-    first = client.turn(store=True)
-    for _ in range(2):
-        client.turn(store=True)
-    assert first not in client.store
-    assert len(client.store) == 2
-
-
 def test_a_fork_finds_its_parent_in_another_lane_and_leaves_it_there() -> None:
     client = Client()
     parent = client.turn(stream_id="a")
@@ -233,6 +234,276 @@ def test_an_output_belongs_to_a_call_of_the_conversation() -> None:
         CallOutput(call_id, "noon"),
     )
 
+
+# ── the store ────────────────────────────────────────────────────────────────────────────────
+
+
+def stored_elsewhere() -> tuple[Client, str]:
+    """A connection whose store takes its time, and a response that another one has stored."""
+    other = Client()
+    response = other.turn(store=True)
+    client = Client(other.store)
+    client.prompt = False
+    return client, response
+
+
+def test_a_request_waits_for_the_store_and_its_lane_waits_with_it() -> None:
+    client, parent = stored_elsewhere()
+    assert client.create("1", stream_id="a", previous_response_id=parent) == []
+    assert client.fetches == [parent]
+    assert client.create("2", stream_id="a") == []
+    client.create("3", stream_id="b")
+    assert [start.prompt.items[-1] for start in client.starts] == [Message("user", "3")]
+    assert types(client.answer()) == ["response.created", "response.in_progress"]
+    assert client.starts[-1].prompt.items == (
+        Message("user", "Hello"),
+        Message("assistant", "Hi."),
+        Message("user", "1"),
+    )
+    client.produce(DONE)
+    assert client.starts[-1].prompt.items == (Message("user", "2"),)
+
+
+def test_two_lanes_that_continue_one_response_ask_for_it_once() -> None:
+    client, parent = stored_elsewhere()
+    for lane in "ab":
+        client.create(stream_id=lane, previous_response_id=parent)
+    assert client.fetches == [parent]
+    lanes = {event["stream_id"] for event in client.answer()}
+    assert lanes == {"a", "b"}
+    assert len(client.starts) == 2
+    client.create(stream_id="c", previous_response_id=parent)
+    assert client.fetches == [parent]  # nothing of it was kept for later
+
+
+def test_a_response_that_is_not_stored_is_not_found_and_the_lane_goes_on() -> None:
+    client, _ = stored_elsewhere()
+    latest = client.turn(stream_id="a")
+    client.create(stream_id="a", previous_response_id="resp_unknown")
+    client.create("Then", stream_id="a", previous_response_id=latest)
+    events = client.answer()
+    assert code(events[:1]) == "previous_response_not_found"
+    assert events[0]["stream_id"] == "a"
+    assert types(events[1:]) == ["response.created", "response.in_progress"]
+    assert client.starts[-1].prompt.items[-1] == Message("user", "Then")
+
+
+def test_what_the_store_says_after_the_end_counts_no_more() -> None:
+    client, parent = stored_elsewhere()
+    client.create(previous_response_id=parent)
+    client.wait(CONNECTION_SECONDS)
+    assert client.answer() == client.starts == []
+
+
+def test_a_response_that_ends_while_the_store_is_asked_for_it_is_found() -> None:
+    client, _ = stored_elsewhere()
+    client.create(stream_id="a")
+    parent = client.starts[-1].response_id
+    client.create("Go on", stream_id="b", previous_response_id=parent)
+    assert client.fetches == [parent]
+    client.produce(TextDelta("Hi."), DONE)
+    client.answer()
+    assert client.starts[-1].prompt.items[1:] == (
+        Message("assistant", "Hi."),
+        Message("user", "Go on"),
+    )
+
+
+def test_who_waits_for_the_store_is_in_flight() -> None:
+    client, parent = stored_elsewhere()
+    for n in range(IN_FLIGHT_LIMIT):
+        client.create(stream_id=f"lane{n}", previous_response_id=parent)
+    client.create(stream_id="late")
+    assert client.starts == []
+    client.answer()
+    assert len(client.starts) == IN_FLIGHT_LIMIT
+    client.produce(DONE)
+    assert len(client.starts) == IN_FLIGHT_LIMIT + 1
+
+
+def test_a_deleted_response_cannot_be_continued_not_even_from_memory() -> None:
+    client = Client()
+    parent = client.turn(store=True)
+    client.create("And?", previous_response_id=parent)  # what is under way goes on
+    client.delete(parent)
+    child = client.starts[-1].response_id
+    client.produce(DONE)
+    events = client.create(previous_response_id=parent, stream_id="b")
+    assert code(events) == "previous_response_not_found"
+    client.turn(previous_response_id=child)
+
+
+def test_words_that_wait_for_a_response_that_is_deleted_come_back() -> None:
+    client = Client()
+    client.create(tools=[TOOL], store=True)
+    client.produce(ToolCall("get_time", "{}"), DONE)
+    client.steer()
+    events = client.delete(client.starts[-1].response_id)
+    assert types(events) == ["response.steer.failed"]
+
+
+def test_a_response_is_kept_before_its_end_is_said_where_it_may_be() -> None:
+    def kept(store: bool | None, *pieces: Any) -> list[str]:
+        client = Client()
+        client.create(store=store)
+        response = client.starts[-1].response_id
+        actions = client.machine.receive(PieceProduced(response, TextDelta("Hi.")), 1.0)
+        for piece in pieces:
+            actions += client.machine.receive(piece(response), 1.0)
+        names = [type(action).__name__ for action in actions]
+        assert "Keep" not in names or isinstance(actions[-1], Send)
+        return names
+
+    def done(response: str) -> PieceProduced:
+        return PieceProduced(response, DONE)
+
+    def failed(response: str) -> BackendFailed:
+        return BackendFailed(response, "server_error", "out of luck")
+
+    assert kept(True, done).count("Keep") == kept(None, done).count("Keep") == 1
+    assert "Keep" not in kept(False, done)
+    assert "Keep" not in kept(True, failed)
+
+
+def test_what_is_kept_tells_what_the_parent_left_from_what_came_new() -> None:
+    client = Client()
+    parent = client.turn("Hello", "Hi.", store=True)
+    client.create("And?", previous_response_id=parent, store=True)
+    response = client.starts[-1].response_id
+    client.machine.receive(PieceProduced(response, TextDelta("Yes.")), 1.0)
+    actions = client.machine.receive(PieceProduced(response, DONE), 1.0)
+    (kept,) = [action.kept for action in actions if isinstance(action, Keep)]
+    assert kept.before == (Message("user", "Hello"), Message("assistant", "Hi."))
+    assert kept.given == (Message("user", "And?"),)
+    assert kept.written == (Message("assistant", "Yes."),)
+    assert (kept.response.status, kept.response.previous_response_id) == ("completed", parent)
+
+
+# ── thoughts ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_thoughts_come_as_an_item_of_their_own_and_stay_in_the_conversation() -> None:
+    client = Client()
+    client.create(stream_id="a")
+    events = client.produce(
+        ReasoningDelta("Let me"), ReasoningDelta(" see."), TextDelta("Noon."), DONE
+    )
+    assert types(events) == [
+        "response.output_item.added",
+        "response.reasoning_text.delta",
+        "response.reasoning_text.delta",
+        "response.reasoning_text.done",
+        "response.output_item.done",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.completed",
+    ]
+    assert [event.get("output_index") for event in events[:-1]] == [0] * 5 + [1] * 6
+    assert events[3]["text"] == "Let me see."
+    thoughts, message = events[-1]["response"]["output"]
+    assert thoughts == events[4]["item"]
+    assert thoughts["content"] == [{"type": "reasoning_text", "text": "Let me see."}]
+    assert (thoughts["status"], events[0]["item"]["status"]) == ("completed", "in_progress")
+    assert message["content"][0]["text"] == "Noon."
+    client.create("And?", stream_id="a", previous_response_id=client.starts[-1].response_id)
+    assert Reasoning(thoughts) in client.starts[-1].prompt.items
+
+
+def test_thoughts_alone_are_no_answer_and_those_that_are_cut_are_incomplete() -> None:
+    client = Client()
+    client.create()
+    events = client.produce(ReasoningDelta("Hm."), DONE)
+    assert [item["type"] for item in events[-1]["response"]["output"]] == ["reasoning", "message"]
+    client.create()
+    client.produce(ReasoningDelta("Hm."))
+    events = client.cancel()
+    (thoughts,) = events[-1]["response"]["output"]
+    assert thoughts["status"] == "incomplete"
+
+
+def test_thoughts_after_words_close_the_words_first() -> None:
+    client = Client()
+    client.create(tools=[TOOL])
+    events = client.produce(
+        TextDelta("Well,"), ReasoningDelta("Hm."), ToolCall("get_time", "{}"), DONE
+    )
+    kinds = [item["type"] for item in events[-1]["response"]["output"]]
+    assert kinds == ["message", "reasoning", "function_call"]
+    added = [e["output_index"] for e in events if e["type"] == "response.output_item.added"]
+    done = [e["output_index"] for e in events if e["type"] == "response.output_item.done"]
+    assert added == done == [0, 1, 2]
+
+
+# ── what is in force ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"tool_choice": "auto", "truncation": "auto", "parallel_tool_calls": True}),
+        ({"truncation": "disabled"}, {"truncation": "disabled"}),
+        ({"parallel_tool_calls": False}, {"parallel_tool_calls": False}),
+        ({"tool_choice": {"type": "web_search_preview"}}, {"tool_choice": "auto"}),
+        (
+            {"tool_choice": {"name": "get_time"}},
+            {"tool_choice": {"type": "function", "name": "get_time"}},
+        ),
+        (
+            {"text": {"verbosity": "low"}},
+            {"text": {"format": {"type": "text"}, "verbosity": "low"}},
+        ),
+        ({"metadata": {"a": "b"}}, {"metadata": {"a": "b"}}),
+    ],
+)
+def test_a_response_says_what_is_in_force(given: Any, expected: dict[str, Any]) -> None:
+    response = Client().create(tools=[TOOL], **given)[0]["response"]
+    assert {key: response[key] for key in expected} == expected
+
+
+def test_what_was_not_counted_is_not_claimed() -> None:
+    client = Client()
+    client.create()
+    assert client.produce(TextDelta("Hi."), Finished(0, 0, 0))[-1]["response"]["usage"] is None
+    client.create()
+    assert client.fail()[-1]["response"]["usage"] is None
+    client.create()
+    assert client.cancel()[-1]["response"]["usage"] is None
+    client.create()
+    usage = client.produce(ReasoningDelta("Hm."), Finished(9, 4, 5, reasoning_tokens=3))
+    assert usage[-1]["response"]["usage"] == {
+        "input_tokens": 9,
+        "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 0},
+        "output_tokens": 5,
+        "output_tokens_details": {"reasoning_tokens": 3},
+        "total_tokens": 14,
+    }
+
+
+def test_every_kind_of_event_that_is_defined_is_sent_and_official() -> None:
+    client = Client()
+    response = client.turn(tools=[TOOL], text={"format": JSON_FORMAT}, metadata={"a": "b"})
+    client.create(tools=[TOOL], tool_choice=ALLOWED, previous_response_id=response)
+    client.produce(ReasoningDelta("Hm."), ToolCall("get_time", "{}"), DONE)
+    client.steer()
+    client.create("Never mind")
+    client.fail()
+    client.steer("resp_unknown")
+    client.create(temperature="hot")
+    client.create()
+    client.cancel()
+    assert {event["type"] for event in client.events} == set(SERVER_EVENTS)  # each was validated
+
+
+JSON_FORMAT = {"type": "json_schema", "name": "answer", "schema": {"type": "object"}}
+ALLOWED = {
+    "type": "allowed_tools",
+    "mode": "required",
+    "tools": [{"type": "function", "name": "get_time"}],
+}
 
 # ── lanes ────────────────────────────────────────────────────────────────────────────────────
 

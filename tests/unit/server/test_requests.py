@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from voice.server.backend import Call, CallOutput, Message, Tool
-from voice.server.requests import CreateRequest, Refused, parse
+from voice.server.refusals import Refused
+from voice.server.requests import CreateRequest, parse
 
 
 def create(**fields: Any) -> CreateRequest:
@@ -54,13 +55,49 @@ def test_unknown_keys_stream_and_nulls_are_accepted() -> None:
     assert request.generate
 
 
-def test_reasoning_and_hosted_tools_are_left_out() -> None:
-    request = create(
-        input=[{"type": "reasoning", "summary": []}],
-        tools=[{"type": "web_search"}, {"type": "function", "name": "f"}],
-    )
-    assert request.items == ()
+def test_hosted_tools_are_left_out() -> None:
+    request = create(tools=[{"type": "web_search"}, {"type": "function", "name": "f"}])
     assert request.tools == (Tool("f", "", {}),)
+
+
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    ("text", "schema"),
+    [
+        (None, None),
+        ({}, None),
+        ({"verbosity": "low"}, None),
+        ({"format": None}, None),
+        ({"format": {"type": "text"}}, None),
+        ({"format": {"type": "json_object"}}, {"type": "object"}),
+        ({"format": {"type": "json_schema", "name": "a", "schema": SCHEMA}}, SCHEMA),
+        (
+            {"format": {"type": "json_schema", "name": "a", "schema": SCHEMA, "strict": True}},
+            SCHEMA,
+        ),
+    ],
+)
+def test_the_format_of_the_text_is_a_schema_of_the_prompt(text: Any, schema: Any) -> None:
+    assert create(text=text).prompt(()).schema == schema
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, True), (True, True), (False, False)])
+def test_whether_calls_may_be_several_is_in_the_prompt(given: Any, expected: bool) -> None:
+    assert create(parallel_tool_calls=given).prompt(()).parallel_calls == expected
+
+
+def test_as_much_metadata_as_the_api_takes_is_taken() -> None:
+    metadata = {f"{n:064d}": "x" * 512 for n in range(16)}
+    assert create(metadata=metadata).body.metadata == metadata
+
+
+@pytest.mark.parametrize(
+    "fields", [{"background": False}, {"conversation": None}, {"prompt": None}]
+)
+def test_a_wish_that_is_none_is_not_refused(fields: dict[str, Any]) -> None:
+    create(**fields)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +115,23 @@ def test_reasoning_and_hosted_tools_are_left_out() -> None:
         ({"max_output_tokens": 0}, "max_output_tokens"),
         ({"tools": [{"type": "function"}]}, "tools[0].name"),
         ({"tool_choice": "sometimes"}, "tool_choice"),
+        ({"text": "json"}, "text"),
+        ({"text": {"format": "json"}}, "text.format"),
+        ({"text": {"format": {"type": "xml"}}}, "text.format.type"),
+        ({"text": {"format": {"type": "json_schema", "schema": {}}}}, "text.format.name"),
+        ({"text": {"format": {"type": "json_schema", "name": "a"}}}, "text.format.schema"),
+        (
+            {"text": {"format": {"type": "json_schema", "name": "a", "schema": []}}},
+            "text.format.schema",
+        ),
+        ({"metadata": {str(n): "" for n in range(17)}}, "metadata"),
+        ({"metadata": {"k" * 65: ""}}, "metadata"),
+        ({"metadata": {"k": "x" * 513}}, "metadata"),
+        ({"metadata": {"k": 5}}, "metadata"),
+        ({"background": True}, "background"),
+        ({"conversation": "conv_1"}, "conversation"),
+        ({"conversation": {"id": "conv_1"}}, "conversation"),
+        ({"prompt": {"id": "pmpt_1"}}, "prompt"),
     ],
 )
 def test_what_is_refused_is_named(fields: dict[str, Any], param: str) -> None:

@@ -17,7 +17,6 @@ from openai.types.responses import response_steer_failed_event as official_faile
 
 from tests.unit.server.protocol_client import DONE, TOOL, Client, types
 from voice.server.backend import Call, CallOutput, Message, TextDelta, ToolCall
-from voice.server.lanes import ResponseStore
 from voice.server.steering import STEER_LIMIT
 
 USER = {"type": "message", "role": "user", "content": "Wait."}
@@ -261,7 +260,7 @@ def test_the_events_have_the_published_fields_and_no_others() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_accepted_words_reach_a_successor_or_come_back_and_never_both(data: st.DataObject) -> None:
-    client = Client(ResponseStore(limit=2))
+    client = Client()
     words: dict[str, str] = {}
     running: set[str] = set()
     for n in range(data.draw(st.integers(1, 30))):
