@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,11 @@ from tests.support.words import edits
 from voice.audio.frames import Int16
 from voice.errors import ModelError
 from voice.speak.options import SpeakOptions
+from voice.speak.phonemes import Phonemizer
 from voice.speak.piper import PiperSynthesizer
 from voice.speak.synthesizer import Sound
+from voice.speak.vits import Scales, Staged, Vits
+from voice.speak.voice_model import load_config, load_graph
 from voice.speak.worker import SynthesisWorker
 
 NAME = "en_US-joe-medium"
@@ -93,14 +96,16 @@ def test_what_is_said_is_understood_and_words_have_their_times(
 
 
 def test_a_word_after_a_pause_begins_where_its_sound_begins(piper: PiperSynthesizer) -> None:
-    differences = []
-    for piece in piper.synthesize("One, two, three, four, five, six, seven."):
-        blocks = piece.samples[: len(piece.samples) // 80 * 80].reshape(-1, 80) / 32768
-        loud = np.sqrt(np.mean(np.square(blocks), axis=1)) > 10 ** (-42 / 20)
-        onsets = [k for k in range(6, len(loud)) if loud[k] and not loud[k - 6 : k].any()]
-        for word in piece.words[1:]:
-            nearest = min(abs(onset * 80 - word.start_sample) for onset in onsets)
-            differences.append(nearest / piper.rate)
+    pieces = list(piper.synthesize("One, two, three, four, five, six, seven."))
+    sound = joined(pieces)
+    blocks = sound[: len(sound) // 80 * 80].reshape(-1, 80) / 32768
+    loud = np.sqrt(np.mean(np.square(blocks), axis=1)) > 10 ** (-42 / 20)
+    onsets = [k for k in range(6, len(loud)) if loud[k] and not loud[k - 6 : k].any()]
+    words = [word for piece in pieces for word in piece.words]
+    differences = [
+        min(abs(onset * 80 - word.start_sample) for onset in onsets) / piper.rate
+        for word in words[1:]
+    ]
     assert len(differences) == 6
     assert np.median(differences) < 0.05
 
@@ -155,12 +160,13 @@ def test_silence_before_speech_is_short_and_the_pause_after_it_follows_the_mark(
         assert pause - 0.01 < (len(sound) - loud[-1]) / piper.rate < pause + 0.08
 
 
-def test_speed_volume_and_rate(links: Path) -> None:
+def test_speed_volume_and_rate(voice_path: Path) -> None:
     text = SENTENCES[0]
 
     def sound(rate: int, **options: float) -> Int16:
         speaking = SpeakOptions(**options)  # type: ignore[arg-type]
-        return joined(list(PiperSynthesizer.load(links, rate, speaking).synthesize(text)))
+        model = voice_path / f"{NAME}.onnx"
+        return joined(list(PiperSynthesizer.load(model, rate, speaking).synthesize(text)))
 
     usual = sound(16_000)
     assert 0.5 < len(sound(16_000, speed=2.0)) / len(usual) < 0.75
@@ -169,47 +175,106 @@ def test_speed_volume_and_rate(links: Path) -> None:
     assert level_dbfs(sound(16_000, volume=0.5)) == pytest.approx(level_dbfs(usual) - 6, abs=2)
 
 
-def test_the_copy_with_durations_is_made_once_and_again_when_it_is_outdated_or_broken(
+def stages_beside(model: Path) -> Path:
+    """The folder with the voice's stages."""
+    (folder,) = (path for path in model.parent.iterdir() if path.is_dir())
+    return folder
+
+
+def test_windows_make_the_sound_of_the_whole(voice_path: Path) -> None:
+    model = voice_path / f"{NAME}.onnx"
+    config = load_config(model)
+    graph = load_graph(model, config, 2)
+    assert isinstance(graph, Staged)
+    phonemizer = Phonemizer(config)
+    vits = Vits(graph, Scales(config.noise_scale, 1.0, config.noise_w_scale), None)
+    for text in SENTENCES[:3]:
+        (sentence, *_) = phonemizer.sentences(text)
+        drawn = vits.draw(phonemizer.ids(sentence.phonemes))
+        pieces = list(vits.decode(drawn))
+        assert len(pieces) > 3
+        (whole,) = graph.decode(drawn, [(0, drawn.frames)])
+        assert drawn.durations is not None
+        assert len(whole) == drawn.durations.sum()
+        assert np.abs(np.concatenate(pieces) - whole).max() < 1e-4
+        assert np.abs(whole).max() > 0.1
+
+
+def test_the_stages_are_made_once_and_again_when_they_are_broken_or_the_voice_is_another(
     links: Path,
 ) -> None:
-    copy = links.with_suffix(".aligned.onnx")
     PiperSynthesizer.load(links, 16_000)
-    made = copy.stat()
+    stages = stages_beside(links)
+    made = (stages / "flow.onnx").stat()
     PiperSynthesizer.load(links, 16_000)
-    assert copy.stat().st_ino == made.st_ino
-    os.utime(copy, (0, 0))
+    assert (stages / "flow.onnx").stat().st_ino == made.st_ino
+    (stages / "flow.onnx").write_bytes(b"broken")
     PiperSynthesizer.load(links, 16_000)
-    again = copy.stat()
-    assert again.st_ino != made.st_ino
-    copy.write_bytes(copy.read_bytes()[:1_000_000])
-    assert next(PiperSynthesizer.load(links, 16_000).synthesize("Yes.")).words
-    assert copy.stat().st_size == made.st_size
-    assert {path.name for path in links.parent.iterdir()} == {
-        links.name,
-        f"{links.name}.json",
-        copy.name,
+    assert (stages / "flow.onnx").stat().st_size == made.st_size
+    assert {path.name for path in stages.iterdir()} == {
+        "front.onnx",
+        "flow.onnx",
+        "decoder.onnx",
     }
+    other = links.read_bytes() + b"\x72\x00"  # an empty producer's name more in the protobuf
+    links.unlink()
+    links.write_bytes(other)
+    PiperSynthesizer.load(links, 16_000)
+    assert len([path for path in links.parent.iterdir() if path.is_dir()]) == 2
 
 
-def test_a_folder_that_takes_no_copy(links: Path) -> None:
-    links.with_suffix(".aligned.onnx").mkdir()  # a file cannot replace it
-    (piece,) = PiperSynthesizer.load(links, 16_000).synthesize("Two words.")
-    assert len(piece.words) == 2
-    assert piece.words[0].end_sample < piece.words[1].start_sample
+def test_a_folder_that_takes_no_stages(links: Path) -> None:
+    PiperSynthesizer.load(links, 16_000)
+    stages = stages_beside(links)
+    shutil.rmtree(stages)
+    stages.write_text("a folder cannot replace it")
+    pieces = list(PiperSynthesizer.load(links, 16_000).synthesize(SENTENCES[0]))
+    assert len(pieces) > 3
     assert len(list(links.parent.iterdir())) == 3
 
 
-def test_without_durations_the_words_share_the_sound(
-    links: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_tensor(_: Any) -> str:
-        raise ValueError("no ceil tensor")
+def in_one_go(links: Path, caplog: pytest.LogCaptureFixture, reason: str) -> list[Sound]:
+    """What is spoken when the graph is not cut; twice, the second time from what was kept."""
+    for _ in range(2):
+        caplog.clear()
+        piper = PiperSynthesizer.load(links, 16_000)
+        (message,) = (record.getMessage() for record in caplog.records)
+        assert reason in message
+        assert links.name in message
+    pieces = list(piper.synthesize("Two more words."))
+    words = [word for piece in pieces for word in piece.words]
+    assert len(words) == 3
+    assert words == sorted(words, key=lambda word: word.start_sample)
+    assert all(word.end_sample > word.start_sample for word in words)
+    assert words[-1].end_sample <= len(joined(pieces))
+    return pieces
 
-    monkeypatch.setattr("piper.patch_voice_with_alignment.add_alignment_output", no_tensor)
-    (piece,) = PiperSynthesizer.load(links, 16_000).synthesize("Two more words.")
-    assert len(piece.words) == 3
-    assert all(word.end_sample > word.start_sample for word in piece.words)
-    assert piece.words[-1].end_sample <= len(piece.samples)
+
+def test_a_graph_that_is_not_understood_speaks_in_one_go(
+    links: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def not_found(_: Any) -> Any:
+        raise ValueError("there is no flow")
+
+    monkeypatch.setattr("voice.speak.graph.split", not_found)
+    assert len(in_one_go(links, caplog, "there is no flow")) <= 2
+
+
+def test_stages_that_make_another_sound_are_not_used(
+    links: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("voice.speak.graph._context", lambda *_: 4)
+    in_one_go(links, caplog, "its sound differs by")
+
+
+def test_without_durations_the_words_share_the_sound(
+    links: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def not_found(_: Any) -> str:
+        raise ValueError("0 tensors are rounded up")
+
+    monkeypatch.setattr("voice.speak.graph.durations_of", not_found)
+    in_one_go(links, caplog, "0 tensors are rounded up")
 
 
 @pytest.mark.parametrize(
@@ -248,14 +313,14 @@ def test_a_truncated_model_is_named(links: Path) -> None:
         PiperSynthesizer.load(links, 16_000)
 
 
-def test_a_speaker_that_the_voice_does_not_have(links: Path) -> None:
+def test_a_speaker_that_the_voice_does_not_have(voice_path: Path) -> None:
     with pytest.raises(ModelError, match="speaker 3"):
-        PiperSynthesizer.load(links, 16_000, SpeakOptions(speaker=3))
+        PiperSynthesizer.load(voice_path / f"{NAME}.onnx", 16_000, SpeakOptions(speaker=3))
 
 
 async def test_through_its_worker(piper: PiperSynthesizer) -> None:
     worker = SynthesisWorker(piper)
     pieces = [piece async for piece in worker.synthesize("One. Two.")]
     worker.close()
-    assert len(pieces) == 2
+    assert len(pieces) > 3
     assert [word.start for piece in pieces for word in piece.words] == [0, 5]

@@ -8,31 +8,28 @@ what follows is known that nothing later could change the decision.
 
 from __future__ import annotations
 
-import enum
 import re
 from dataclasses import dataclass
 
-from voice.speak.abbreviations import BEFORE_NUMBER, FIRST_WORDS, NEVER_LAST, SOMETIMES_LAST
+from voice.speak.clause_ends import AHEAD, WINDOW, Verdict, judge_line, judge_pause, judge_stop
+from voice.speak.markup import Markup
+from voice.speak.options import SpeakOptions
+from voice.speak.placed import Placed
 from voice.speak.speakable import can_be_said, speakable
 from voice.speak.synthesizer import Clause
 
-_CLOSERS = r"""["'”’»)\]*_`]"""
+_CLOSERS = r"""["'”’»)\]]"""
 _CANDIDATE = re.compile(
     rf"""
     (?P<line>\n)
-    | (?P<stop>[.!?…]+{_CLOSERS}*(?=\s))
+    | (?P<stop>[.!?…।؟]+{_CLOSERS}*(?=\s))
     | (?P<stop_cjk>[。！？]+[」』”’）]*(?=[^。！？」』”’）]))
-    | (?P<pause>[,;:]{_CLOSERS}*(?=\s) | [，、；：](?=.) | —(?=.) | \s[-–](?=\s))
+    | (?P<pause>[,;:]["'”’»]*(?=\s) | [，、；：](?=.) | —(?=.) | \s[-–](?=\s))
     | (?P<joint>\s(?=(?:and|but|or|so|because|which|who|when|where|while|if|that|though)\s))
     """,
     re.VERBOSE | re.DOTALL,
 )
-_OPENERS = "\"'“‘«([*_`"
-_INITIALS = re.compile(r"(?:[a-z]\.)*[a-z]")
-_LIST_NUMBER = re.compile(r"\d{1,3}\.")
-_AHEAD = 12
-"""Characters of the next word that decide whether it begins a sentence; longer ones never do."""
-_NEXT_WORD = re.compile(rf"\s*(?:\n|(\S{{{_AHEAD}}})|(\S+)(?=\s))")
+_SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +37,9 @@ class ChunkerOptions:
     """How long clauses may be.
 
     The first one may end at a comma after `first_words` and before a conjunction after
-    `first_joint_words`. No clause is longer than `first_characters` or `most_characters`: Piper's
-    memory and time grow with the clause (150 characters are about 8 s of speech).
+    `first_joint_words`. No clause is longer than `first_characters` or `most_characters`, counted
+    without marks and before numbers become words: Piper's memory and time grow with the clause
+    (150 characters are about 8 s of speech).
     """
 
     first_words: int = 2
@@ -50,122 +48,104 @@ class ChunkerOptions:
     most_characters: int = 150
 
 
-class _Verdict(enum.Enum):
-    END = enum.auto()
-    GO_ON = enum.auto()
-    UNKNOWN = enum.auto()
-
-
 class Chunker:
     """One answer's text to clauses."""
 
-    def __init__(self, options: ChunkerOptions | None = None) -> None:
-        self._options = options or ChunkerOptions()
-        self._pending = ""
-        self._start = 0
-        self._line_start = True
+    def __init__(
+        self, options: SpeakOptions | None = None, limits: ChunkerOptions | None = None
+    ) -> None:
+        self._options = options or SpeakOptions()
+        self._limits = limits or ChunkerOptions()
+        self._markup = Markup(self._options)
+        self._length = 0
+        self._read = Placed()
+        self._at = 0
         self._first = True
 
     def receive(self, delta: str) -> list[Clause]:
         """More of the answer; the clauses that are complete now."""
-        self._pending += delta
-        return self._cut()
+        self._length += len(delta)
+        return self._cut(self._markup.receive(delta))
 
     def finish(self) -> list[Clause]:
         """The answer is whole; the clauses that are left."""
-        self._pending += "\n" * (_AHEAD + 1)  # settles every end
-        return self._cut()
+        end = self._length
+        settling = Placed.instead("\n" * (AHEAD + 1), end, end)  # settles every end
+        return self._cut(Placed.joined([self._markup.finish(), settling]))
 
-    def _cut(self) -> list[Clause]:
+    def _cut(self, more: Placed) -> list[Clause]:
+        if not more.text:
+            return []
+        self._read = Placed.joined([self._read.part(self._at), more])
+        self._at = 0
         clauses = []
         self._skip_space()
-        while (end := self._end()) is not None:
-            clauses += self._take(end)
+        while (candidate := self._end()) is not None:
+            clauses += self._take(*candidate)
             self._skip_space()
         return clauses
 
     def _skip_space(self) -> None:
-        text = self._pending.lstrip()
-        space = self._pending[: len(self._pending) - len(text)]
-        self._line_start |= "\n" in space
-        self._start += len(space)
-        self._pending = text
+        space = _SPACE.match(self._read.text, self._at)
+        self._at = space.end() if space else self._at
 
-    def _take(self, end: int) -> list[Clause]:
-        text, offsets = speakable(self._pending[:end], self._start, self._line_start)
-        clause = Clause(text, self._start, self._start + end, offsets)
-        self._start += end
-        self._pending = self._pending[end:]
-        self._line_start = False
+    def _take(self, end: int, line_end: bool) -> list[Clause]:
+        clause = self._read.part(self._at, end)
+        self._at = end
+        stop = self._read.starts[end] if self._read.text[end].isspace() else clause.ends[-1]
+        text, heard = speakable(clause, stop, self._options, line_end=line_end)
         if not text:
             return []
         self._first = False
-        return [clause]
+        return [Clause(text, clause.starts[0], stop, heard)]
 
-    def _end(self) -> int | None:
-        """Where the clause that begins the pending text ends; None while that is not settled."""
-        text, options = self._pending, self._options
-        limit = options.first_characters if self._first else options.most_characters
+    def _end(self) -> tuple[int, bool] | None:
+        """Where the clause that begins the unsaid text ends, and whether its line does.
+
+        None while that is not settled.
+        """
+        limit = self._limits.first_characters if self._first else self._limits.most_characters
+        text = self._read.text[self._at : self._at + limit + WINDOW]
         breaks: list[int] = []
         for candidate in _CANDIDATE.finditer(text):
             if candidate.end() > limit:
                 break
             verdict = self._judge(candidate)
-            if verdict is _Verdict.END:
-                return _edge(candidate)
-            if verdict is _Verdict.UNKNOWN:
+            if verdict is Verdict.END:
+                return self._at + _edge(candidate), candidate.lastgroup == "line"
+            if verdict is Verdict.UNKNOWN:
                 return None
             if candidate.lastgroup in ("pause", "joint") and candidate.end() >= limit // 3:
                 breaks.append(_edge(candidate))
-        if len(text) <= limit + _AHEAD:
+        if len(text) <= limit + AHEAD:
             return None
-        return breaks[-1] if breaks else _last_space(text, limit)
+        return self._at + (breaks[-1] if breaks else _last_space(text, limit)), False
 
-    def _judge(self, candidate: re.Match[str]) -> _Verdict:
+    def _judge(self, candidate: re.Match[str]) -> Verdict:
         """Whether the clause ends at the candidate."""
         kind = candidate.lastgroup
-        if kind in ("line", "stop_cjk"):
-            return _Verdict.END
+        if kind == "stop_cjk":
+            return Verdict.END
+        if kind == "line":
+            return judge_line(candidate)
         if kind == "stop":
-            return _judge_stop(candidate.string, candidate.start(), candidate.end())
-        if not self._first:
-            return _Verdict.GO_ON
-        least = self._options.first_words if kind == "pause" else self._options.first_joint_words
+            return judge_stop(candidate, self._options.language)
+        return self._judge_pause(candidate) if self._first else Verdict.GO_ON
+
+    def _judge_pause(self, candidate: re.Match[str]) -> Verdict:
+        """Whether the first clause may end already within a sentence."""
+        pause = candidate.lastgroup == "pause"
+        limits = self._limits
+        least = limits.first_words if pause else limits.first_joint_words
         words = sum(map(can_be_said, candidate.string[: candidate.end()].split()))
-        return _Verdict.END if words >= least else _Verdict.GO_ON
+        if words < least:
+            return Verdict.GO_ON
+        return judge_pause(candidate) if pause else Verdict.END
 
 
 def _edge(candidate: re.Match[str]) -> int:
     """Where a clause would end: after the mark, or before the space where there is none."""
     return candidate.start() if candidate[0].isspace() else candidate.end()
-
-
-def _judge_stop(text: str, start: int, end: int) -> _Verdict:
-    """Whether the full stop (or ! ? …) at `start:end` ends the sentence that begins the text."""
-    mark = text[start:end]
-    word = text[:start].split()[-1:] if start and not text[start - 1].isspace() else []
-    abbreviation = word[0].lstrip(_OPENERS).lower() if word and mark[0] == "." else ""
-    if abbreviation in NEVER_LAST or _LIST_NUMBER.fullmatch(text[:end]):
-        return _Verdict.GO_ON
-    initials = len(mark) == 1 and _INITIALS.fullmatch(abbreviation)
-    closed = mark[-1] not in ".!?…"
-    trails = mark.startswith(("..", "…"))
-    if not (initials or closed or trails or abbreviation in SOMETIMES_LAST | BEFORE_NUMBER):
-        return _Verdict.END
-    following = _NEXT_WORD.match(text, end)
-    if following is None:
-        return _Verdict.UNKNOWN
-    begins = following[1] or following[2]
-    if begins is None:  # a new line
-        return _Verdict.END
-    if initials or abbreviation in SOMETIMES_LAST:
-        ends = begins.strip(_OPENERS + ",.;:!?").replace("’", "'").lower() in FIRST_WORDS
-        ends = ends and not begins[0].islower()
-    elif abbreviation in BEFORE_NUMBER:
-        ends = not begins[0].isdigit()
-    else:
-        ends = not begins[0].islower()
-    return _Verdict.END if ends else _Verdict.GO_ON
 
 
 def _last_space(text: str, limit: int) -> int:

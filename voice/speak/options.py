@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import PurePath
+from typing import Annotated, Literal
 
 from msgspec import Meta
+
+_VOICE_LANGUAGE = re.compile(r"[a-z]{2,3}(?=_[A-Z]{2}-)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakOptions:
-    """Whose voice the answers have, and how it speaks."""
+    """Whose voice the answers have, how it speaks, and what it leaves out."""
 
     voice: str = "en_US-joe-medium"
     """A Piper voice's name (`voice models list`) or the path of its .onnx file."""
@@ -26,3 +30,24 @@ class SpeakOptions:
 
     threads: Annotated[int, Meta(ge=0)] = 0
     """Cores for the voice; 0: as many as there are, at most 2."""
+
+    code: Literal["skip", "say"] = "skip"
+    """Blocks of code in an answer. Code within a sentence is always said."""
+
+    tables: Literal["skip", "say"] = "say"
+    """Tables, row by row."""
+
+    links: Literal["skip", "site", "say"] = "site"
+    """Addresses on the web: left out, the site's name, or all of it. A link's text is said."""
+
+    emoji: Literal["skip", "say"] = "skip"
+    """`say`: their names, in English."""
+
+    earcons: bool = False
+    """Short sounds that tell when it listens, thinks, or could not answer."""
+
+    @property
+    def language(self) -> str:
+        """The voice's language ("en"), by the name that Piper's voices have; "" if unknown."""
+        found = _VOICE_LANGUAGE.match(PurePath(self.voice).name)
+        return found[0] if found else ""

@@ -1,58 +1,55 @@
-"""What is said of a written clause: its words, without the marks that only the eye needs.
+"""What is said of a clause: its words, without the marks that only the eye needs.
 
-A first cut: marks are left out or turned into a comma. Each character that remains knows where it
-stood, so what was heard can be told in the words as written.
+The words remember where they stand in the answer, so what was heard can be told in the words as
+written. A written word counts as heard when all that is said for it was.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
-from voice.speak.abbreviations import BEFORE_NAME, BEFORE_NUMBER
+from voice.speak.english import rewritten
+from voice.speak.options import SpeakOptions
+from voice.speak.placed import Placed
 
-_LINE_MARK = re.compile(r"(?:\#{1,6}|>|[-*+•])\s+")
-_LIST_NUMBER = re.compile(r"\d{1,3}([.)])(?=\s)")
-_LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]*)\)")
-_ELLIPSIS = re.compile(r"(\.{2,}|…)(?=\s+\S)")
-_MARKS = re.compile(
-    r"""
-    `+ | ~~ | \|                                # code, strike-through, table cells
-    | (?<!\d)(?:(?<=\S)|(?=\*+\S))\*+           # emphasis, but not "3 * 4" and "3*4"
-    | (?:(?<=\S)|(?=\*+\S))\*+(?!\d|\*)
-    | (?<!\w)_+(?=\S) | (?<=\S)_+(?!\w)         # emphasis, but not snake_case
-    """,
-    re.VERBOSE,
-)
-_ABBREVIATIONS = "|".join(sorted(BEFORE_NAME | BEFORE_NUMBER))
-_PERIOD = re.compile(rf"(?<![\w.])(?:(?i:{_ABBREVIATIONS})|(?:[A-Z]\.)*[A-Z])(\.)(?=\s+\S)")
-"""A period after which espeak would begin a new sentence, where none begins."""
+_ELLIPSIS = re.compile(r"(?:\.\.|…)[.…]*(?=\s+\S)")
+_COMMAS = re.compile(r"\s*,(?:\s*,)+")
+_COMMA_AFTER = re.compile(r"(?<=[!?:;])\s*,")
+_SPACE_BEFORE = re.compile(r"\s+(?=[,;:!?…)\]]|\.(?!\w))")
+_LEFT_OUT = re.compile(r"\*+|\(\s*\)|\[\s*\]|\|+|_{2,}|[\x00-\x08\x0e-\x1f\x7f]+")
+_EMPTY_ENDS = re.compile(r"^(?:[\s,;:!?…)\]–—-]|\.(?!\d))+(?=.*\w)(?<!-)|\s+$")
+_OTHER_SPACE = re.compile(r"\s{2,}|[^\S ]")
+_WORD = re.compile(r"\S+")
+_ENDED = frozenset(".!?…:;,。！？、，：；—–-")
 _UNSPOKEN = {"So", "Sk", "Cc", "Cf", "Cs", "Co", "Cn"}
 """Unicode categories of emoji, their modifiers and joiners, and control characters."""
+_VARIANTS = frozenset("\ufe0e\ufe0f\u20e3")
+"""They choose how the character before looks."""
+_KEPT = frozenset("°©®™\u200c")
 
 
-def speakable(written: str, start: int, line_start: bool) -> tuple[str, tuple[int, ...]]:
-    """What to say of `written`, which begins at `start` in the answer.
+def speakable(
+    written: Placed, end: int, options: SpeakOptions, *, line_end: bool = False
+) -> tuple[str, tuple[int, ...]]:
+    """What to say of a clause, which ends at `end` in the answer.
 
-    Returns the text and, for each of its characters, where it stands in the answer. Both are empty
-    where nothing can be said. `line_start` tells that a bullet or a heading may begin here.
+    Returns the text and, for each of its characters, the last character of the answer that has
+    been heard with it (`start - 1`: none yet). Both are empty where nothing can be said. A clause
+    that ends only because its line does (`line_end`: a heading, an item of a list) gets a period.
     """
-    said = [*written]
-    if line_start:
-        _blank(said, _LINE_MARK.match(written))
-        if number := _LIST_NUMBER.match(written):
-            said[number.start(1)] = ","
-    for link in _LINK.finditer(written):
-        said[link.start() : link.start(1)] = [""] * (link.start(1) - link.start())
-        said[link.end(1) : link.end()] = [""] * (link.end() - link.end(1))
-    for mark in _MARKS.finditer(written):
-        _blank(said, mark)
-    for dots in _ELLIPSIS.finditer(written):
-        _blank(said, dots)
-        said[dots.start()] = ","
-    for abbreviation in _PERIOD.finditer(written):
-        said[abbreviation.start(1)] = ""
-    return _placed(said, start)
+    said = _without_emoji(written, options)
+    if options.language == "en":
+        said = rewritten(said)
+    for pattern, new in ((_ELLIPSIS, ","), (_LEFT_OUT, ""), (_COMMAS, ","), (_COMMA_AFTER, "")):
+        said = said.replaced(pattern, new)
+    said = _single_spaces(said).replaced(_SPACE_BEFORE, "").replaced(_EMPTY_ENDS, "")
+    if not can_be_said(said.text):
+        return "", ()
+    if line_end and said.text[-1] not in _ENDED:
+        said = Placed.joined([said, Placed.instead(".", end, end)])
+    return said.text, tuple(heard - 1 for heard in _heard(said, _word_ends(written, end), end))
 
 
 def can_be_said(text: str) -> bool:
@@ -60,20 +57,57 @@ def can_be_said(text: str) -> bool:
     return any(character.isalnum() for character in text)
 
 
-def _blank(said: list[str], match: re.Match[str] | None) -> None:
-    if match:
-        said[match.start() : match.end()] = [""] * (match.end() - match.start())
+def _without_emoji(written: Placed, options: SpeakOptions) -> Placed:
+    if written.text.isascii():
+        return written
+    parts = []
+    for index, character in enumerate(written.text):
+        kind = "Cf" if character in _VARIANTS else unicodedata.category(character)
+        if character.isascii() or character in _KEPT or kind not in _UNSPOKEN:
+            parts.append(written.part(index, index + 1))
+        elif options.emoji == "say" and kind == "So":
+            name = f" {unicodedata.name(character, '').lower()} "
+            place = written.starts[index], written.ends[index]
+            parts.append(Placed.instead(name, *place))
+    return Placed.joined(parts)
 
 
-def _placed(said: list[str], start: int) -> tuple[str, tuple[int, ...]]:
-    kept = [
-        (" " if character.isspace() else character, start + index)
-        for index, character in enumerate(said)
-        if character and (character in "°\n\t" or unicodedata.category(character) not in _UNSPOKEN)
-    ]
-    while kept and kept[0][0] == " ":
-        kept.pop(0)
-    while kept and kept[-1][0] == " ":
-        kept.pop()
-    text = "".join(character for character, _ in kept)
-    return (text, tuple(place for _, place in kept)) if can_be_said(text) else ("", ())
+def _single_spaces(said: Placed) -> Placed:
+    """One space for several: the last one before which something was left out, or the first."""
+    parts: list[Placed] = []
+    at = 0
+    for space in _OTHER_SPACE.finditer(said.text):
+        start, end = space.span()
+        kept = start
+        for index in range(start + 1, end):
+            if said.starts[index] > said.ends[index - 1]:
+                kept = index
+        parts += [
+            said.part(at, start),
+            Placed(" ", said.starts[kept : kept + 1], said.ends[kept : kept + 1]),
+        ]
+        at = end
+    return Placed.joined([*parts, said.part(at)])
+
+
+def _word_ends(written: Placed, end: int) -> set[int]:
+    """Where the clause's words end in the answer."""
+    places = zip(written.text, written.starts, written.ends, strict=True)
+    spaces = {start for character, start, stop in places if character.isspace() and stop > start}
+    return spaces | {end}
+
+
+def _heard(said: Placed, word_ends: set[int], end: int) -> Iterator[int]:
+    """For each character, how far the answer has been heard when it has."""
+    heard = said.starts[0]
+    at = 0
+    for word in _WORD.finditer(said.text):
+        yield from [heard] * (word.start() - at)
+        at = word.end()
+        after = said.starts[at] if at < len(said.text) else end
+        whole = max(heard, after if after in word_ends else heard)
+        for index in range(word.start(), at - 1):
+            yield min(max(heard, said.ends[index]), whole)
+        heard = whole
+        yield heard
+    yield from [heard] * (len(said.text) - at)

@@ -1,41 +1,44 @@
-"""A Piper voice's ONNX file as a session of onnxruntime that also tells phoneme durations."""
+"""A Piper voice's files: its ONNX graph cut into stages once, opened with onnxruntime."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
-import os
+import logging
+import shutil
 import tempfile
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
-from piper import PiperVoice
 from piper.config import PiperConfig
 
 from voice.errors import ModelError
+from voice.speak.vits import Scales, Stage, Staged, Vits, Whole
+
+_log = logging.getLogger(__name__)
 
 _CURE = "run `voice models verify` and then `voice models fetch`"
 
+_FORMAT = 1
+"""Counted up when the stages are cut differently, so that older copies are not taken."""
 
-def load_voice(model: Path, threads: int) -> PiperVoice:
-    """The voice in `model` and `model` + ".json", with the durations as a second output.
+_UNCUT = "uncut"
+"""Key of the metadata that tells why a graph was not cut."""
 
-    Marking that output takes 0.5 s and 150 MB, so the marked copy is kept beside the model as
-    `<name>.aligned.onnx`. Raises `ModelError`.
-    """
-    config = _load_config(model.with_name(model.name + ".json"))
-    if not model.is_file():
-        raise ModelError(f"the voice {model} is missing", "run `voice models fetch`")
-    aligned = model.with_suffix(".aligned.onnx")
-    try:
-        session = _kept(model, aligned, threads) or _open(_patch(model, aligned), threads)
-    except Exception as error:  # onnx and onnxruntime have no common base class
-        raise ModelError(f"the voice {model} cannot be loaded: {_line(error)}", _CURE) from error
-    return PiperVoice(session=session, config=config)
+_TRIAL_IDS = 60
+_TRIAL_SCALES = Scales(noise=0.0, length=3.0, noise_width=0.0)
+_TRIAL_ERROR = 1e-4
+"""On what stages are compared with the whole (slow: many windows), and how far they may differ."""
 
 
-def _load_config(path: Path) -> PiperConfig:
+def load_config(model: Path) -> PiperConfig:
+    """The description of the voice in `model`: `model` + ".json". Raises `ModelError`."""
+    path = model.with_name(model.name + ".json")
     try:
         return PiperConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
@@ -48,45 +51,93 @@ def _load_config(path: Path) -> PiperConfig:
         ) from error
 
 
-def _kept(model: Path, aligned: Path, threads: int) -> Any | None:
-    """A session of the copy that an earlier start left, unless it is outdated or broken."""
+def load_graph(model: Path, config: PiperConfig, threads: int) -> Whole | Staged:
+    """The voice in `model`, in stages where its graph is built like VITS.
+
+    Cutting takes some 2 s, so the stages are kept in a folder beside the model, whose name tells
+    the model's SHA-256. Raises `ModelError`.
+    """
+    if not model.is_file():
+        raise ModelError(f"the voice {model} is missing", "run `voice models fetch`")
+    try:
+        with model.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        folder = model.with_name(f"{model.stem}.{digest[:16]}.{_FORMAT}")
+        graph = _kept(folder, config, threads) or _make(model, folder, config, threads)
+    except Exception as error:  # onnx and onnxruntime have no common base class
+        raise ModelError(f"the voice {model} cannot be loaded: {_line(error)}", _CURE) from error
+    if isinstance(graph, Whole):
+        reason = graph.session.get_modelmeta().custom_metadata_map.get(_UNCUT)
+        _log.warning("%s begins to speak later than it could: %s", model.name, reason)
+    return graph
+
+
+def load_whole(model: Path, config: PiperConfig, threads: int) -> Whole:
+    """The voice in `model` as it is, to compare with; its durations are unknown.
+
+    Raises what onnxruntime raises.
+    """
+    return Whole(_session(str(model), threads), config.hop_length)
+
+
+def _kept(folder: Path, config: PiperConfig, threads: int) -> Whole | Staged | None:
+    """What an earlier start left, unless it is broken."""
     with contextlib.suppress(Exception):
-        if aligned.stat().st_mtime_ns >= model.stat().st_mtime_ns:
-            return _open(str(aligned), threads)
+        return _open({path.stem: str(path) for path in folder.glob("*.onnx")}, config, threads)
     return None
 
 
-def _patch(model: Path, aligned: Path) -> str | bytes:
-    """The model with its durations as an output: the path of the new copy, or else its bytes."""
+def _make(model: Path, folder: Path, config: PiperConfig, threads: int) -> Whole | Staged:
+    """Cut the graph, try the stages, and keep them if there is room."""
     import onnx  # noqa: PLC0415 - 0.2 s and 13 MB that only the first start needs
-    from piper.patch_voice_with_alignment import add_alignment_output  # noqa: PLC0415
 
-    graph = onnx.load(str(model))
-    with contextlib.suppress(ValueError):  # no such tensor: word times will be estimated
-        add_alignment_output(graph)
-    data: bytes = graph.SerializeToString()
+    from voice.speak.graph import durations_of, split  # noqa: PLC0415
+
+    whole = onnx.load(str(model))
     try:
-        _write(aligned, data)
-    except OSError:
-        return data
-    return str(aligned)
+        stages = split(whole)
+        parts = {
+            "front": stages.front.SerializeToString(),
+            "flow": stages.flow.SerializeToString(),
+            "decoder": stages.decoder.SerializeToString(),
+        }
+        graph = _open(parts, config, threads)
+        _try(graph, load_whole(model, config, threads), config)
+    except Exception as error:  # a voice of another make: it speaks all the same
+        onnx.helper.set_model_props(whole, {_UNCUT: _line(error)})
+        with contextlib.suppress(ValueError):  # without them word times are estimated
+            whole.graph.output.append(onnx.ValueInfoProto(name=durations_of(whole)))
+        parts = {"whole": whole.SerializeToString()}
+        graph = _open(parts, config, threads)
+    with contextlib.suppress(OSError):
+        _keep(folder, parts)
+    return graph
 
 
-def _write(path: Path, data: bytes) -> None:
-    """All of the file or nothing."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        part.chmod(0o644)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+def _try(stages: Whole | Staged, whole: Whole | Staged, config: PiperConfig) -> None:
+    """Speak without noise, in windows and in one go. Raises `ValueError` where they differ."""
+    ids = list(chain.from_iterable(config.phoneme_id_map.values()))[:_TRIAL_IDS]
+    speaker = 0 if config.num_speakers > 1 else None
+    sounds = []
+    for graph in (stages, whole):
+        vits = Vits(graph, _TRIAL_SCALES, speaker)
+        sounds.append(np.concatenate(list(vits.decode(vits.draw(ids)))))
+    if len(sounds[0]) != len(sounds[1]):
+        raise ValueError("in windows its sound has another length")
+    error = float(np.abs(sounds[0] - sounds[1]).max())
+    if not error <= _TRIAL_ERROR:  # nor if it is no number
+        raise ValueError(f"in windows its sound differs by {error:.2g}")
 
 
-def _open(model: str | bytes, threads: int) -> Any:
+def _open(parts: Mapping[str, str | bytes], config: PiperConfig, threads: int) -> Whole | Staged:
+    """Sessions for the parts of a voice: their files' names or their bytes."""
+    if "whole" in parts:
+        return Whole(_session(parts["whole"], threads), config.hop_length)
+    front, flow, decoder = (_session(parts[name], threads) for name in ("front", "flow", "decoder"))
+    return Staged(front, Stage.of(flow), Stage.of(decoder))
+
+
+def _session(model: str | bytes, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -100,6 +151,20 @@ def _open(model: str | bytes, threads: int) -> Any:
     return onnxruntime.InferenceSession(
         model, sess_options=options, providers=["CPUExecutionProvider"]
     )
+
+
+def _keep(folder: Path, parts: Mapping[str, bytes]) -> None:
+    """All of the folder or nothing."""
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=folder.name, suffix=".part"))
+    try:
+        for name, data in parts.items():
+            (part / f"{name}.onnx").write_bytes(data)
+        part.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)  # it is broken, or it would have been opened
+        part.replace(folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
 
 
 def _line(error: Exception) -> str:

@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 Span = tuple[int, int]
 
 _WORD = re.compile(r"\S+")
@@ -89,38 +92,36 @@ def _matched(left: Sequence[str], right: Sequence[str]) -> list[Span]:
     """The pairs of phonemes (no spaces) that stand for each other, in order."""
     gaps_left = [_GAP_SPACE if symbol == " " else _GAP for symbol in left]
     gaps_right = [_GAP_SPACE if symbol == " " else _GAP for symbol in right]
-    rows = [[0]]
-    for gap in gaps_right:
-        rows[0].append(rows[0][-1] + gap)
-    for i, symbol in enumerate(left):
-        above, row = rows[-1], [rows[-1][0] + gaps_left[i]]
-        for j, other in enumerate(right):
-            row.append(
-                min(
-                    above[j] + _change(symbol, other),
-                    above[j + 1] + gaps_left[i],
-                    row[j] + gaps_right[j],
-                )
-            )
-        rows.append(row)
+    changes = _changes(left, right)
+    passed = np.concatenate([[0], np.cumsum(gaps_right, dtype=np.int64)])
+    rows = [passed]
+    for gap, change in zip(gaps_left, changes, strict=True):
+        row = rows[-1] + gap
+        row[1:] = np.minimum(row[1:], rows[-1][:-1] + change)
+        rows.append(np.minimum.accumulate(row - passed) + passed)  # leaving out on the right
+    costs = [row.tolist() for row in rows]
     pairs: list[Span] = []
     i, j = len(left), len(right)
     while i and j:
-        if rows[i][j] == rows[i - 1][j - 1] + _change(left[i - 1], right[j - 1]):
+        if costs[i][j] == costs[i - 1][j - 1] + changes[i - 1, j - 1]:
             i, j = i - 1, j - 1
             if left[i] != " ":
                 pairs.append((i, j))
-        elif rows[i][j] == rows[i - 1][j] + gaps_left[i - 1]:
+        elif costs[i][j] == costs[i - 1][j] + gaps_left[i - 1]:
             i -= 1
         else:
             j -= 1
     return pairs[::-1]
 
 
-def _change(symbol: str, other: str) -> int:
-    if symbol == other:
-        return 0
-    return _SPACE_MISMATCH if " " in (symbol, other) else _OTHER
+def _changes(left: Sequence[str], right: Sequence[str]) -> NDArray[np.int64]:
+    """What it costs to take each symbol on the left for each one on the right.
+
+    A diphthong that is one phoneme counts as its first half.
+    """
+    one, other = (np.array([ord(symbol[0]) for symbol in row], np.int64) for row in (left, right))
+    space = (one == ord(" "))[:, None] ^ (other == ord(" "))[None, :]
+    return np.where(one[:, None] == other[None, :], 0, np.where(space, _SPACE_MISMATCH, _OTHER))
 
 
 def _filled(
