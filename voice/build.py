@@ -11,9 +11,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voice.audio.echo import EchoCancellingMicrophone
 from voice.audio.frames import AudioInput, AudioOutput
+from voice.audio.onset_listener import OnsetListener
 from voice.clock import Clock
 from voice.config import Options
 from voice.errors import UsageError
@@ -38,6 +40,9 @@ from voice.tools.runner import Toolbox
 from voice.tools.timers import Timers
 from voice.trace import Trace
 from voice.turns.machine import TurnMachine
+
+if TYPE_CHECKING:
+    from voice.server.serve import ServeOptions
 
 _SPARE_MINUTES = 5.0
 """Before a server ends a connection: it is replaced after a turn, perhaps not at the first try."""
@@ -100,18 +105,22 @@ async def open_session(
             await agent.connected()
         if devices.patient:
             await agent.ready()
+        echo = devices.input if isinstance(devices.input, EchoCancellingMicrophone) else None
         yield Session(
             Parts(
                 input=devices.input,
                 output=devices.output,
+                echo=None if options.barge_in.half_duplex else echo,
+                onset=OnsetListener(),
                 vad=choose_vad(options.gate),
                 gate=Gate(options.gate),
                 transcriber=transcriber.result(),
                 judge=hears,
-                machine=TurnMachine(options.turns, options.listen.language),
+                machine=TurnMachine(options.turns, options.listen.language, options.barge_in),
                 agent=agent,
                 journal=journal.writer if journal else None,
                 synthesizer=synthesizer.result(),
+                speak=options.speak,
                 playback=Playback(devices.output.rate),
                 timers=timers,
                 clock=devices.clock,
@@ -142,8 +151,9 @@ def _choose_server(options: Options, clock: Clock, trace: Trace, stack: AsyncExi
     if chosen.url == "local":
         address, preset = _start_server(options, stack), PRESETS["local"]
         model = chosen.model
-        context_tokens = options.server.context_tokens * 3 // 4  # the rest is for the answer
-        chosen = replace(chosen, context_tokens=min(chosen.context_tokens, context_tokens))
+        if options.server.backend == "llama":
+            context_tokens = options.server.context_tokens * 3 // 4  # the rest is for the answer
+            chosen = replace(chosen, context_tokens=min(chosen.context_tokens, context_tokens))
     else:
         url, key, preset = resolve_agent(chosen.url, os.environ)
         found = endpoint(url, key, preset.key_variable)
@@ -211,17 +221,9 @@ def _read_journal(options: Options, resume: bool) -> _Kept:
 
 
 def _start_server(options: Options, stack: AsyncExitStack) -> asyncio.Future[Endpoint]:
-    from voice.models.resolve import this_machines_llm, weights
     from voice.server.child import local_server
-    from voice.server.serve import ServeOptions
 
-    name = options.agent.model if options.agent.model != "auto" else options.server.model
-    model = weights(this_machines_llm() if name == "auto" else name, ".gguf")
-    serving = ServeOptions(
-        model=model,
-        threads=options.server.threads or None,
-        context_tokens=options.server.context_tokens,
-    )
+    serving = _serving(options)
 
     async def start() -> Endpoint:
         url, key = await stack.enter_async_context(local_server(serving))
@@ -234,6 +236,45 @@ def _start_server(options: Options, stack: AsyncExitStack) -> asyncio.Future[End
     starting = asyncio.create_task(start())
     stack.push_async_callback(end)
     return starting
+
+
+def _serving(options: Options) -> ServeOptions:
+    """What our own server does. Raises `ModelError` and `UsageError`.
+
+    Its model may be named in [agent] too. The key of an upstream server is in the environment,
+    which the child inherits; its command line can be read by anybody on the machine.
+    """
+    from voice.models.resolve import this_machines_llm, weights
+    from voice.server.serve import ServeOptions
+
+    server = options.server
+    name = options.agent.model if options.agent.model != "auto" else server.model
+    match server.backend:
+        case "llama":
+            return ServeOptions(
+                model=weights(this_machines_llm() if name == "auto" else name, ".gguf"),
+                threads=server.threads or None,
+                context_tokens=server.context_tokens,
+            )
+        case "upstream":
+            if not server.upstream:
+                raise UsageError(
+                    "[server] backend is upstream, but no server is named to ask",
+                    "set `upstream` in [server], such as http://127.0.0.1:11434/v1 for Ollama",
+                )
+            return ServeOptions(
+                backend="upstream",
+                upstream=server.upstream,
+                upstream_model="" if name == "auto" else name,
+                warm=server.warm,
+            )
+        case "script":
+            return ServeOptions(
+                backend="script",
+                script=Path(server.script) if server.script else None,
+                ttft_seconds=server.ttft,
+                tokens_per_second=server.tokens_per_second,
+            )
 
 
 def _load_transcriber(options: Options, clock: Clock) -> TranscriptionWorker:

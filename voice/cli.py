@@ -177,14 +177,49 @@ def serve(
         float | None, typer.Option(metavar="R", help="Script: speed of the tokens after it.")
     ] = None,
     connection_seconds: Annotated[
-        float | None, typer.Option(metavar="S", help="Age at which a connection is ended.")
+        float | None, typer.Option(metavar="S", help="Age at which a WebSocket is ended.")
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keeps the responses that clients ask to be stored; made when the first is. "
+            "Default: in your data folder.",
+        ),
+    ] = None,
+    store_days: Annotated[
+        float | None, typer.Option(metavar="D", help="Age at which a stored response is deleted.")
+    ] = None,
+    connections: Annotated[
+        int | None, typer.Option(metavar="N", help="Connections at the same time.")
+    ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,…",
+            help="Names besides this machine's own that clients may call the server by, such as "
+            "a reverse proxy's.",
+        ),
+    ] = None,
+    goodbye_seconds: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="What runs may end in this time after SIGTERM or Ctrl-C."),
     ] = None,
     config: Config = None,
 ) -> None:
-    """Serve the Responses API in WebSocket mode, on this machine.
+    """Serve the Responses API on this machine, over WebSockets and HTTP.
 
     Prints `listening on ws://H:P/v1` when ready. A key in VOICE_SERVER_KEY is then required from
-    clients; without one only this machine is served.
+    clients (`Authorization: Bearer KEY`); without one only this machine is served. `/healthz` and
+    `/metrics` (Prometheus) are on the same port.
+
+    Examples:
+
+    voice serve --backend script
+
+    curl http://127.0.0.1:8787/v1/responses --json '{"input": "Hello"}'
+
+    curl -N http://127.0.0.1:8787/v1/responses --json '{"input": "Hello", "stream": true}'
     """
     from voice.apps.serving import run_server
 
@@ -201,6 +236,11 @@ def serve(
             "ttft": ttft,
             "tokens_per_second": tokens_per_second,
             "connection_seconds": connection_seconds,
+            "store": str(store) if store else None,
+            "store_days": store_days,
+            "connections": connections,
+            "names": names,
+            "goodbye_seconds": goodbye_seconds,
         },
     )
     run_server(options.server)

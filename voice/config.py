@@ -22,7 +22,7 @@ from voice.listen.options import ListenOptions
 from voice.responses.journal_options import JournalOptions
 from voice.responses.options import AgentOptions
 from voice.speak.options import SpeakOptions
-from voice.turns.options import TurnOptions
+from voice.turns.options import BargeInOptions, TurnOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +38,19 @@ class AudioOptions:
     echo_cancellation: bool = True
     """Take the assistant's own voice out of what the microphone hears; no harm with headphones."""
 
+    noise_suppression: bool = False
+    """WebRTC's, with the echo cancellation. All detectors were measured without it."""
+
+    gain_control: bool = False
+    """WebRTC's, likewise. It also moves the background with which all levels are compared."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """What `voice serve` does; `model` and `threads` are also those of the server we start."""
+    """What `voice serve` does, and the server that `voice run` starts for itself.
+
+    The latter has an address, a key and an end of its own.
+    """
 
     host: str = "127.0.0.1"
     """Address to listen on; anything beyond this machine needs a key."""
@@ -68,6 +77,23 @@ class ServerOptions:
     connection_seconds: Annotated[float, Meta(gt=0)] = 3600.0
     """Age at which the server ends a connection, as the big ones do."""
 
+    connections: Annotated[int, Meta(gt=0)] = 500
+    """Connections at the same time."""
+
+    names: str = ""
+    """Names besides this machine's own that clients may call the server by, such as a reverse
+    proxy's, with commas between them."""
+
+    store: str = ""
+    """File that keeps the responses that clients ask to be stored, made when the first is; "": in
+    your data folder."""
+
+    store_days: Annotated[float, Meta(gt=0)] = 30.0
+    """Age at which a stored response is deleted."""
+
+    goodbye_seconds: Annotated[float, Meta(ge=0)] = 5.0
+    """What runs may end in this time after SIGTERM or Ctrl-C."""
+
     script: str = ""
     """File with the script backend's replies; "": it echoes."""
 
@@ -79,7 +105,7 @@ class ServerOptions:
 
     upstream: str = ""
     """Upstream backend: base URL of any server with OpenAI's chat completions (Ollama, vLLM,
-    llama-server). Its key, if it wants one, is taken from VOICE_UPSTREAM_KEY alone."""
+    llama-server, LM Studio). Its key, if it wants one, comes from VOICE_UPSTREAM_KEY alone."""
 
     warm: bool = True
     """Upstream backend: let that server read words while they are spoken, with a request for one
@@ -94,6 +120,7 @@ class Options:
     gate: GateOptions = field(default_factory=GateOptions)
     listen: ListenOptions = field(default_factory=ListenOptions)
     turns: TurnOptions = field(default_factory=TurnOptions)
+    barge_in: BargeInOptions = field(default_factory=BargeInOptions)
     agent: AgentOptions = field(default_factory=AgentOptions)
     journal: JournalOptions = field(default_factory=JournalOptions)
     speak: SpeakOptions = field(default_factory=SpeakOptions)
@@ -149,9 +176,10 @@ def _read(path: Path) -> Settings:
 def _from(environment: Mapping[str, str]) -> Settings:
     settings: Settings = {}
     for name, value in environment.items():
-        section, _, key = name.removeprefix("VOICE_").lower().partition("_")
-        if name.startswith("VOICE_") and section in _KEYS and key:
-            settings.setdefault(section, {})[key] = value
+        for section in _SECTIONS:
+            prefix = f"VOICE_{section}_".upper()
+            if name.startswith(prefix) and (key := name.removeprefix(prefix).lower()):
+                settings.setdefault(section, {})[key] = value
     return settings
 
 

@@ -15,7 +15,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from voice.audio.echo import EchoCancellingMicrophone
 from voice.audio.frames import SAMPLE_RATE, AudioInput, AudioOutput, Frame
+from voice.audio.onset_listener import OnsetListener
+from voice.audio.residual import SILENCE_DBFS
 from voice.clock import Clock
 from voice.errors import VoiceError
 from voice.listen.gate import Gate
@@ -44,7 +47,8 @@ from voice.responses.signals import (
     TextReceived,
     WentOn,
 )
-from voice.speak.playback import Playback, PlaybackEvent, PlaybackStarted
+from voice.speak.options import SpeakOptions
+from voice.speak.playback import Playback, PlaybackEvent, PlaybackStarted, QuestionPlayed
 from voice.speak.speech import Speech
 from voice.speak.worker import SynthesisWorker
 from voice.tools.timers import Timers
@@ -56,23 +60,31 @@ from voice.turns.events import (
     Answer,
     AnswerEnded,
     AnswerHeard,
+    CloseGate,
     CloseUtterance,
     Commit,
     CompleteTurn,
     Discard,
+    Duck,
+    DuplexChosen,
     EndJudged,
     Event,
     GoOn,
+    Hold,
     InputEnded,
     Interrupt,
     JudgeEnd,
     LikelyEnd,
     Mark,
+    OnsetHeard,
     OpenUtterance,
+    QuestionHeard,
+    Resume,
     TalkPressed,
     TalkReleased,
     Transcribe,
     TranscriptionLost,
+    Unduck,
     WordsTranscribed,
 )
 from voice.turns.machine import TurnMachine
@@ -92,6 +104,10 @@ class Parts:
 
     input: AudioInput
     output: AudioOutput
+    echo: EchoCancellingMicrophone | None
+    """Who tells of the echo in the input; None: there is none, or nothing is heard over it."""
+
+    onset: OnsetListener
     vad: Vad
     gate: Gate
     transcriber: TranscriptionWorker
@@ -104,6 +120,7 @@ class Parts:
     """Where the conversation is kept; None: in memory only."""
 
     synthesizer: SynthesisWorker
+    speak: SpeakOptions
     playback: Playback
     timers: Timers
     clock: Clock
@@ -116,6 +133,9 @@ class _Turn:
 
     number: int
     user_text: str
+    held: bool = False
+    """Whether nothing of the answer may be heard now, whether there is any yet or not."""
+
     eager: bool = False
     failure: str = ""
 
@@ -131,11 +151,13 @@ class Session:
         self._tasks = asyncio.TaskGroup()
         self._inbox: asyncio.Queue[tuple[Event | None, ExitStack]] = asyncio.Queue()
         self._history: deque[Frame] = deque()
+        self._half_duplex = False
         self._utterance = 0
         self._turn: _Turn | None = None
         self._speech: Speech | None = None
         self._speaking: asyncio.Task[str] | None = None
         self._endings: dict[int, dict[str, Any]] = {}
+        self._underruns = 0
         self._settled = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
         self._input_ended = False
@@ -166,7 +188,7 @@ class Session:
             self._mark_lost_sound()
 
     def press_talk(self) -> None:
-        """The user holds the key to talk (only with push-to-talk). Call `release_talk` later."""
+        """The user holds the key to talk, which silences the agent. Call `release_talk` later."""
         if self._history:
             self._post(TalkPressed(self._clock.now(), self._history[-1].start))
 
@@ -199,6 +221,7 @@ class Session:
             self._history.popleft()
         if self._utterance:
             self._accept(frame)
+        self._listen_over_agent(frame)
         for event in parts.gate.receive(frame, parts.vad.is_speech(frame.samples)):
             self._post(event)
         for announcement in parts.timers.timeout(self._clock.now()):
@@ -206,6 +229,17 @@ class Session:
         due = parts.transcriber.partial_due and parts.gate.speaking
         if self._utterance and (due or parts.gate.lull_began):
             self._tasks.create_task(self._transcribe(self._utterance))
+
+    def _listen_over_agent(self, frame: Frame) -> None:
+        """Notice quickly that a sound began, and whether the agent's own can be told from it."""
+        parts, echo = self._parts, self._parts.echo
+        residual_dbfs = echo.residual_dbfs if echo else SILENCE_DBFS
+        began_at = parts.onset.receive(frame, parts.gate.floor_dbfs, residual_dbfs)
+        if began_at is not None:
+            self._post(OnsetHeard(began_at))
+        if echo and echo.convergence.half_duplex != self._half_duplex:
+            self._half_duplex = echo.convergence.half_duplex
+            self._post(DuplexChosen(self._half_duplex, echo.convergence.reason))
 
     # ── turns ────────────────────────────────────────────────────────────────────────────
 
@@ -248,12 +282,16 @@ class Session:
             case CloseUtterance():
                 self._utterance = 0
                 self._parts.gate.close()
+            case CloseGate():
+                self._parts.gate.close()
             case Answer(turn, text):
                 self._turn = _Turn(turn, text)
                 self._parts.agent.tell(Asked(turn, text))
             case Announce(turn, text):
                 self._turn = _Turn(turn, "")
                 self._parts.agent.tell(Announced(turn, text))
+            case Duck() | Unduck() | Hold() | Resume():
+                self._give_way(action)
             case Interrupt(turn):
                 self._interrupt(turn, now)
             case CompleteTurn(turn, failure):
@@ -344,10 +382,34 @@ class Session:
     def _begin_speech(self, turn: int, *, held: bool) -> None:
         parts = self._parts
         speech = Speech(
-            turn, parts.synthesizer, parts.output, parts.playback, parts.clock, held=held
+            turn,
+            parts.synthesizer,
+            parts.output,
+            parts.playback,
+            parts.clock,
+            parts.speak,
+            held=held,
         )
         self._speech = speech
+        if self._turn and self._turn.held:
+            speech.hold()
         self._speaking = self._tasks.create_task(self._speak(speech))
+
+    def _give_way(self, action: Duck | Unduck | Hold | Resume) -> None:
+        """Change how the answer sounds; what is held may not have begun yet."""
+        assert self._turn is not None
+        self._turn.held = isinstance(action, Hold)
+        if self._speech is None or self._speech.turn != action.turn:
+            return
+        match action:
+            case Duck():
+                self._speech.duck()
+            case Unduck():
+                self._speech.unduck()
+            case Hold():
+                self._speech.hold()
+            case Resume():
+                self._speech.resume()
 
     def _drop_speech(self) -> str:
         """Fall silent; returns what was heard."""
@@ -386,8 +448,11 @@ class Session:
         return failure
 
     def _report_playback(self, event: PlaybackEvent) -> None:
-        if isinstance(event, PlaybackStarted):
-            self._post(AnswerHeard(event.turn, event.at))
+        match event:
+            case PlaybackStarted(turn, at):
+                self._post(AnswerHeard(turn, at))
+            case QuestionPlayed(turn, at):
+                self._post(QuestionHeard(turn, at))
 
     def _interrupt(self, turn: int, now: float) -> None:
         text = self._speech.text if self._speech else ""
@@ -400,8 +465,9 @@ class Session:
     def _complete(self, turn: int, now: float, failure: str) -> None:
         speech, self._speech, self._speaking = self._speech, None, None
         assert speech is not None
-        # A voice that failed has not said all that was written.
-        heard = speech.stop() if failure else speech.text
+        heard = speech.stop()
+        if not failure:  # a voice that failed has not said all that was written
+            heard = speech.text
         self._end_turn(now, speech.text, heard, interrupted=False)
         if failure:
             self._trace.mark("answer.failed", now, turn, reason=failure)
@@ -413,6 +479,10 @@ class Session:
         """The turn counts as completed once its items are settled, and kept."""
         turn, self._turn = self._turn, None
         assert turn is not None
+        underruns, self._underruns = self._underruns, self._parts.output.underruns
+        if self._underruns > underruns:
+            count = self._underruns - underruns
+            self._trace.mark("audio.underrun", now, turn.number, count=count)
         self._settled.clear()
         self._endings[turn.number] = {
             "at": now,

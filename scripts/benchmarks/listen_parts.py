@@ -81,7 +81,19 @@ class SilentOutput:
 
     def position(self) -> OutputPosition:
         """Everything has been played."""
-        return OutputPosition(self._written, self._written)
+        return OutputPosition(self._written, self._written, self._written)
+
+    def duck(self, gain: float = 0.1, fade_seconds: float = 0.015) -> None:
+        """Nobody hears it."""
+
+    def unduck(self, fade_seconds: float = 0.015) -> None:
+        """Nobody hears it."""
+
+    def hold(self, fade_seconds: float = 0.015) -> None:
+        """Nothing is waiting."""
+
+    def resume(self, index: int, fade_seconds: float = 0.015) -> None:
+        """Nothing was held."""
 
     def discard(self, fade_seconds: float = 0.015) -> None:
         """Nothing is waiting."""

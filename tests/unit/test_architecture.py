@@ -22,7 +22,8 @@ FOUNDATIONS = {
 PURE = {
     f"voice.{name}"
     for names in (
-        "audio.ring audio.echo_path",
+        "audio.gain audio.heard audio.output_queue audio.ring audio.tape audio.echo_path",
+        "audio.convergence audio.far_end audio.onset audio.residual",
         "listen.gate listen.noise_floor listen.options listen.transcriber",
         "listen.completeness listen.labels",
         "turns.claim turns.endpoint turns.events turns.floor turns.machine turns.options",
@@ -34,10 +35,13 @@ PURE = {
         "responses.uplink",
         "speak.abbreviations speak.chunker speak.levels speak.options speak.playback",
         "speak.speakable speak.synthesizer speak.words",
+        "speak.ahead speak.blocks speak.clause_ends speak.english speak.english_dates",
+        "speak.english_numbers speak.english_units speak.formula speak.marks speak.markup speak.placed",
         "speak.earcons speak.shaping speak.trim speak.windows",
         "tools.docstring tools.durations tools.schema",
         "server.backend server.calling server.chat server.chatml server.protocol server.requests",
-        "server.access server.faults server.lanes server.limits server.signals server.steering",
+        "server.access server.compaction server.faults server.lanes server.limits",
+        "server.signals server.steering",
         "server.items server.refusals server.thoughts server.tools server.truncation",
         "server.upstream_errors server.writer server.written_calls",
     )

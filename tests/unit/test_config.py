@@ -35,6 +35,10 @@ def test_the_environment_is_text_and_becomes_numbers() -> None:
     assert options.turns.endpoint_seconds == 0.75
 
 
+def test_a_section_of_two_words_is_known_in_the_environment() -> None:
+    assert load(None, {"VOICE_BARGE_IN_MODE": "at-once"}, {}).barge_in.mode == "at-once"
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -98,6 +102,7 @@ def test_every_key_of_the_shipped_configurations_is_commented() -> None:
         ("VOICE_LISTEN_WINDOW_SECONDS", "60", "<= 24"),
         ("VOICE_GATE_AGGRESSIVENESS", "7", "<= 3"),
         ("VOICE_TURNS_QUICK_SECONDS", "-1", "> 0"),
+        ("VOICE_BARGE_IN_MODE", "never", "two-step|Invalid enum"),
     ],
 )
 def test_a_value_that_listening_cannot_work_with_is_told(

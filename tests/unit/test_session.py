@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import soundfile
 
 from voice.audio.frames import SAMPLE_RATE, Int16
+from voice.audio.onset_listener import OnsetListener
 from voice.audio.wav import FileInput, FileOutput
 from voice.clock import VirtualClock
 from voice.errors import ModelError
@@ -38,14 +40,16 @@ from voice.responses.options import AgentOptions
 from voice.responses.requests import Features
 from voice.session import APOLOGY, Parts, Session
 from voice.speak.fake import WORD_SECONDS, FakeSynthesizer
+from voice.speak.options import SpeakOptions
 from voice.speak.playback import Playback
 from voice.speak.synthesizer import Sound, Synthesizer
 from voice.speak.worker import SynthesisWorker
 from voice.tools.runner import Toolbox
 from voice.tools.timers import Timers
 from voice.trace import Trace, TraceEvent
+from voice.turns.events import Action, Answer, Hold, Resume
 from voice.turns.machine import TurnMachine
-from voice.turns.options import TurnOptions
+from voice.turns.options import BargeInOptions, TurnOptions
 
 RATE = 16_000
 ANSWER = "One two three four five six seven eight nine ten."
@@ -80,11 +84,14 @@ async def _hold(
     seconds: float = 12.0,
     judge: EndOfTurnModel | None = None,
     options: TurnOptions = TurnOptions(),  # noqa: B008 - frozen
+    barge_in: BargeInOptions = BargeInOptions(),  # noqa: B008 - frozen
     keys: Callable[[Session, float], None] | None = None,
     agent_options: AgentOptions = AgentOptions(),  # noqa: B008 - frozen
     seconds_per_word: float = 0.0,
     voice: Synthesizer | None = None,
     ahead: bool = False,
+    machine: TurnMachine | None = None,
+    echo: Any = None,
 ) -> Held:
     """Speak at the given stretches (seconds), be understood as `words`, and be answered."""
     held = Held()
@@ -121,14 +128,17 @@ async def _hold(
         Parts(
             input=FileInput(folder / "in.wav", clock),
             output=FileOutput(folder / "out.wav", clock, RATE),
+            echo=echo,
+            onset=OnsetListener(),
             vad=LoudnessVad(),
             gate=Gate(GateOptions()),
             transcriber=transcriber,
             judge=hears,
-            machine=TurnMachine(options),
+            machine=machine or TurnMachine(options, barge_in=barge_in),
             agent=agent,
             journal=None,
             synthesizer=synthesizer,
+            speak=SpeakOptions(),
             playback=Playback(RATE),
             timers=timers,
             clock=clock,
@@ -137,7 +147,7 @@ async def _hold(
     )
 
     async def hold_keys(keys: Callable[[Session, float], None]) -> None:
-        for at in (1.0, 3.0):
+        for at in (1.0, 3.0, 5.0):
             await clock.sleep_until(at)
             keys(session, at)
 
@@ -217,7 +227,7 @@ async def test_an_interruption_keeps_what_was_heard(tmp_path: Path) -> None:
     interrupted, after = held.turns()
     assert interrupted["interrupted"] is True
     stopped = held.named("playback.stopped")[0].at
-    assert stopped == pytest.approx(4.3, abs=0.05), "once the speech is confirmed"
+    assert stopped == pytest.approx(4.2, abs=0.05), "once the speech is confirmed"
     played = stopped - held.named("audio.first")[0].at
     heard = interrupted["heard_text"].split()
     assert len(heard) == pytest.approx(played / WORD_SECONDS, abs=1)
@@ -239,6 +249,200 @@ async def test_noise_during_the_answer_does_not_stop_it(tmp_path: Path) -> None:
     (turn,) = held.turns()
     assert turn["heard_text"] == ANSWER
     assert len(held.named("turn.discarded")) == 1
+
+
+LONG_ANSWER = " ".join(f"word{number}" for number in range(1, 25)) + "."
+
+
+def _level(held: Held, start: float, end: float) -> float:
+    """The loudest sample that was said in that time."""
+    return float(np.abs(held.said[round(start * RATE) : round(end * RATE)].astype(int)).max())
+
+
+async def test_a_sound_makes_the_answer_quieter_for_a_moment(tmp_path: Path) -> None:
+    held = await _hold(tmp_path, [(1.0, 2.0), (4.0, 4.15)], ["count", ""], _say(LONG_ANSWER))
+    (turn,) = held.turns()
+    assert turn["heard_text"] == LONG_ANSWER
+    loud, (ducked,) = _level(held, 3.0, 4.0), held.named("speech.ducked")
+    (resumed,) = held.named("speech.resumed")
+    assert 4.0 < ducked.at < resumed.at < 4.6
+    assert _level(held, ducked.at + 0.03, resumed.at) == pytest.approx(loud / 10, rel=0.01)
+    assert _level(held, resumed.at + 0.03, 8.0) == loud
+    played = held.named("playback.ended")[0].at - held.named("audio.first")[0].at
+    assert played == pytest.approx(24 * WORD_SECONDS, abs=0.05), "nothing is said twice"
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_after_a_backchannel_the_answer_goes_on_at_the_word_where_it_grew_quieter(
+    tmp_path: Path, times: int
+) -> None:
+    starts = [4.0 + 2.5 * number for number in range(times)]
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0), *[(at, at + 0.5) for at in starts]],
+        ["count", *["mm-hm"] * times],
+        _say(LONG_ANSWER),
+        seconds=18.0,
+    )
+    (turn,) = held.turns()
+    assert turn["heard_text"] == LONG_ANSWER
+    assert turn["interrupted"] is False
+    paused_seconds = 0.0
+    for ducked, stopped, resumed in zip(
+        held.named("speech.ducked"),
+        held.named("speech.held"),
+        held.named("speech.resumed"),
+        strict=True,
+    ):
+        assert resumed.fields["reason"] == "backchannel"
+        assert not held.said[round((stopped.at + 0.05) * RATE) : round(resumed.at * RATE)].any()
+        again_seconds = stopped.at - ducked.at
+        paused_seconds += resumed.at - stopped.at + again_seconds
+    played = held.named("playback.ended")[0].at - held.named("audio.first")[0].at
+    spoken = played - paused_seconds
+    assert 0 <= spoken - 24 * WORD_SECONDS < times * (WORD_SECONDS + 0.1), "from that word on"
+
+
+async def test_what_was_held_and_then_abandoned_is_told_to_the_word(tmp_path: Path) -> None:
+    talk = [(1.0, 2.0), (4.0, 5.5)]
+    held = await _hold(
+        tmp_path,
+        talk,
+        ["count", "mm hm but what else"],
+        _say(LONG_ANSWER),
+        seconds=16.0,
+        seconds_per_word=0.3,
+    )
+    interrupted, after = held.turns()
+    first = held.named("audio.first")[0].at
+    (stopped,) = held.named("speech.held")
+    assert stopped.at < held.named("bargein")[0].at
+    words = (stopped.at - first) / WORD_SECONDS
+    assert len(interrupted["heard_text"].split()) == pytest.approx(words, abs=0.6)
+    assert LONG_ANSWER.startswith(interrupted["heard_text"])
+    assert not held.said[round((stopped.at + 0.05) * RATE) : round(5.5 * RATE)].any()
+    assert after["heard_text"] == LONG_ANSWER
+    assert held.said[round(7.0 * RATE) :].any(), "the next answer is not held"
+
+
+class _Waiting(TurnMachine):
+    """Lets nothing be heard of an answer in the first second after the question."""
+
+    _until = inf
+    _turn_held = 0
+
+    def deadline(self) -> float | None:
+        due = min(super().deadline() or inf, self._until)
+        return None if due == inf else due
+
+    def timeout(self, now: float) -> list[Action]:
+        if now >= self._until:
+            self._until = inf
+            return [Resume(self._turn_held)]
+        actions = super().timeout(now)
+        for answer in [action for action in actions if isinstance(action, Answer)]:
+            self._until, self._turn_held = now + 1.0, answer.turn
+            actions.append(Hold(answer.turn))
+        return actions
+
+
+@pytest.mark.parametrize("eager", [True, False])
+async def test_of_an_answer_that_is_held_from_the_beginning_all_is_heard_later(
+    tmp_path: Path, eager: bool
+) -> None:
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0)],
+        ["what is it?"],
+        _say(ANSWER),
+        agent_options=AgentOptions(eager=eager),
+        machine=_Waiting(TurnOptions()),
+    )
+    (turn,) = held.turns()
+    assert (turn["eager"], turn["heard_text"]) == (eager, ANSWER)
+    asked, first = held.named("turn.ended")[0].at, held.named("audio.first")[0].at
+    assert first == pytest.approx(asked + 1.0, abs=0.03)
+    assert not held.said[: round(first * RATE) - 1].any()
+    ended = held.named("playback.ended")[0].at
+    assert ended == pytest.approx(first + 10 * WORD_SECONDS, abs=0.05)
+
+
+async def test_yes_to_a_question_is_an_answer(tmp_path: Path) -> None:
+    question = "It is on. Shall I turn it off?"
+    held = await _hold(
+        tmp_path, [(1.0, 2.0), (4.6, 5.0)], ["the lamp", "yes"], _say(question), seconds=12.0
+    )
+    assert [turn["user_text"] for turn in held.turns()] == ["the lamp", "yes"]
+
+
+async def test_at_once_speech_stops_the_answer(tmp_path: Path) -> None:
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0), (4.0, 5.0)],
+        ["count", "mm-hm"],
+        _say(LONG_ANSWER),
+        barge_in=BargeInOptions(mode="at-once"),
+    )
+    assert held.turns()[0]["interrupted"] is True
+    assert held.named("playback.stopped")[0].at == pytest.approx(4.2, abs=0.05)
+
+
+async def test_half_duplex_ignores_what_is_said_over_the_answer_but_not_the_key(
+    tmp_path: Path,
+) -> None:
+    def keys(session: Session, at: float) -> None:
+        if at == 5.0:
+            session.press_talk()
+
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0), (3.5, 4.5)],
+        ["count", "something else"],
+        _say(LONG_ANSWER),
+        barge_in=BargeInOptions(half_duplex=True),
+        keys=keys,
+    )
+    (turn,) = held.turns()
+    assert turn["interrupted"] is True
+    assert held.named("bargein")[0].fields["reason"] == "key"
+    assert held.named("bargein")[0].at == pytest.approx(5.0, abs=0.03)
+    assert held.named("speech.ignored")
+
+
+@dataclass
+class _Echo:
+    """A microphone that hears the agent, and from the second question on tells so."""
+
+    residual_dbfs: float = -96.0
+    half_duplex: bool = False
+    reason: str = "the echo stays"
+
+    @property
+    def convergence(self) -> _Echo:
+        return self
+
+
+async def test_where_the_echo_stays_the_agent_listens_only_while_it_is_silent(
+    tmp_path: Path,
+) -> None:
+    echo = _Echo()
+
+    def keys(session: Session, at: float) -> None:
+        echo.half_duplex = at >= 3.0
+
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0), (4.0, 5.0)],
+        ["count", "something else"],
+        _say(LONG_ANSWER),
+        keys=keys,
+        echo=echo,
+    )
+    (turn,) = held.turns()
+    assert turn["heard_text"] == LONG_ANSWER
+    (chosen,) = held.named("duplex.chosen")
+    assert chosen.fields == {"half": True, "reason": "the echo stays"}
+    assert chosen.at == pytest.approx(3.0, abs=0.03)
 
 
 async def test_two_questions_are_a_chain(tmp_path: Path) -> None:

@@ -94,7 +94,12 @@ def _live(audio: AudioOptions, clock: Clock) -> Devices:
     microphone: AudioInput = _microphone(audio)
     speaker = _speaker(audio)
     if audio.echo_cancellation:
-        microphone = EchoCancellingMicrophone(microphone, speaker)
+        microphone = EchoCancellingMicrophone(
+            microphone,
+            speaker,
+            noise_suppression=audio.noise_suppression,
+            gain_control=audio.gain_control,
+        )
     return Devices(microphone, speaker, clock, patient=False)
 
 

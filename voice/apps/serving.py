@@ -6,8 +6,11 @@ import asyncio
 import os
 from pathlib import Path
 
+import platformdirs
+
 from voice.config import ServerOptions
 from voice.models.resolve import this_machines_llm, weights
+from voice.server.limits import Limits
 from voice.server.serve import ServeOptions, say_ready, serve
 
 
@@ -29,8 +32,19 @@ def run_server(options: ServerOptions) -> None:
         script=Path(options.script) if options.script else None,
         ttft_seconds=options.ttft,
         tokens_per_second=options.tokens_per_second,
+        store=_store(options),
+        store_seconds=options.store_days * 86_400,
+        names=tuple(name.strip() for name in options.names.split(",") if name.strip()),
+        limits=Limits(connections=options.connections),
+        goodbye_seconds=options.goodbye_seconds,
     )
     asyncio.run(serve(chosen, say_ready))
+
+
+def _store(options: ServerOptions) -> Path:
+    if options.store:
+        return Path(options.store)
+    return platformdirs.user_data_path("voice") / "responses.sqlite"
 
 
 def _model(options: ServerOptions) -> Path | None:

@@ -1,43 +1,82 @@
-"""A microphone that does not hear the speaker beside it: WebRTC's echo canceller (AEC3).
+"""A microphone that does not hear the speaker beside it.
 
-It needs what the speaker plays, in the order in which it plays it, silence included, and before
-the microphone hears it; how much later that is it finds out by itself. Where there is no echo
-(`echo_path`), the microphone is passed on as it is.
+The canceller hears what the speaker plays, silence and fades included, at the time at which it is
+heard (`far_end`). Where there is no echo (`echo_path`), the microphone is passed on as it is; where
+the canceller fails (`convergence`), half-duplex is the way out.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from voice.audio.canceller import BLOCK_SAMPLES, EchoCanceller
+from voice.audio.convergence import Convergence
 from voice.audio.echo_path import EchoPath
-from voice.audio.frames import SAMPLE_RATE, AudioInput, Frame, Int16, level_dbfs
-from voice.audio.resample import StreamResampler
+from voice.audio.far_end import LEAD_SECONDS, FarEnd
+from voice.audio.frames import FRAME_SAMPLES, AudioInput, Frame, Int16, level_dbfs
+from voice.audio.residual import SILENCE_DBFS, ResidualEcho
 
-_BLOCK_SAMPLES = SAMPLE_RATE // 100
-"""WebRTC's audio processing takes 10 ms at a time."""
+_BLOCKS = FRAME_SAMPLES // BLOCK_SAMPLES
+
+_KEPT_BLOCKS = 200
+"""Two seconds of the speaker's sound wait for a reader that is late, before the oldest is lost."""
 
 
-class FarEnd(Protocol):
+class PlayingDevice(Protocol):
     """A speaker that tells what it plays."""
 
     rate: int
     played_blocks: deque[Int16]
+    """Where it puts each block, on its own thread."""
+
+    delay_seconds: float
+    """From then to the first sample's sound."""
+
+
+class PlayedBlocks(deque[Int16]):
+    """Stands at a speaker's `played_blocks`, and notes when each block is to be heard."""
+
+    def __init__(self, speaker: PlayingDevice) -> None:
+        super().__init__()
+        self._speaker = speaker
+        self.timed: deque[tuple[Int16, float]] = deque(maxlen=_KEPT_BLOCKS)
+
+    def append(self, block: Int16) -> None:
+        """Take a block whose first sample is heard `delay_seconds` from now."""
+        self.timed.append((block, time.monotonic() + self._speaker.delay_seconds))
 
 
 class EchoCancellingMicrophone:
-    """Frames of a microphone with the speaker's sound taken out of them."""
+    """Frames of a microphone with the speaker's sound taken out of them.
 
-    def __init__(self, microphone: AudioInput, speaker: FarEnd) -> None:
+    Noise suppression and gain control are WebRTC's, and off. With tiny.en on 30 noisy and 18 clean
+    recordings the word error rate was 23.2 and 12.6 % without, 21.4 and 16.1 % with the one, 27.4
+    and 16.1 % with the other; and a gain that follows the voice moves the noise floor.
+    """
+
+    def __init__(
+        self,
+        microphone: AudioInput,
+        speaker: PlayingDevice,
+        *,
+        noise_suppression: bool = False,
+        gain_control: bool = False,
+    ) -> None:
         self._microphone = microphone
         self._speaker = speaker
-        self._resampler = StreamResampler(speaker.rate, SAMPLE_RATE)
+        self._played = PlayedBlocks(speaker)
+        self._far_end = FarEnd(speaker.rate)
+        self._noise_suppression = noise_suppression
+        self._gain_control = gain_control
+        self._canceller: EchoCanceller | None = None
         self._path = EchoPath()
-        self._far: Int16 = np.zeros(0, np.int16)
-        self._processing: Any = None
+        self._residual = ResidualEcho()
+        self._convergence = Convergence()
         self.overruns = 0
 
     @property
@@ -45,53 +84,69 @@ class EchoCancellingMicrophone:
         """Whether only silence comes from now on."""
         return self._microphone.ended
 
-    def load(self) -> None:
-        """Load WebRTC's library, which takes half a second; `open` does it if nobody has."""
-        if self._processing is None:
-            from livekit.rtc.apm import AudioProcessingModule  # noqa: PLC0415
+    @property
+    def residual_dbfs(self) -> float:
+        """The highest level that what is left of an echo may have in the latest frame."""
+        return self._residual.dbfs if self._path.audible else SILENCE_DBFS
 
-            self._processing = AudioProcessingModule(echo_cancellation=True, high_pass_filter=True)
+    @property
+    def erle_db(self) -> float | None:
+        """By how much the canceller lowers the echo, at least; None: not known (yet)."""
+        return self._residual.erle_db
+
+    @property
+    def convergence(self) -> Convergence:
+        """Whether the canceller works: `half_duplex` and its `reason`."""
+        return self._convergence
+
+    def load(self) -> None:
+        """Load WebRTC's library; `open` does it if nobody has. Raises `AudioError`."""
+        if self._canceller is None:
+            self._canceller = EchoCanceller(
+                self._speaker.rate,
+                LEAD_SECONDS,
+                noise_suppression=self._noise_suppression,
+                gain_control=self._gain_control,
+            )
 
     async def open(self) -> None:
         """Begin to capture. Raises `AudioError`."""
         await asyncio.to_thread(self.load)
         await self._microphone.open()
-        self._speaker.played_blocks.clear()
+        self._speaker.played_blocks = self._played
 
     async def read(self) -> Frame | None:
         """The next frame without echo. Raises `AudioError`."""
         frame = await self._microphone.read()
         self.overruns = self._microphone.overruns
-        if frame is None:
-            return None
-        self._path.receive(self._hear_speaker(), level_dbfs(frame.samples))
-        cleaned = np.concatenate([self._clean(block) for block in np.split(frame.samples, 2)])
-        return Frame(frame.start, cleaned, frame.at) if self._path.audible else frame
+        return None if frame is None else self._cleaned(frame)
 
     async def close(self) -> None:
         """Stop capturing. Safe to call twice."""
         await self._microphone.close()
 
-    def _hear_speaker(self) -> list[float]:
+    def _cleaned(self, frame: Frame) -> Frame:
+        assert self._canceller is not None
+        far_dbfs = self._hear_speaker(self._canceller, frame.at)
+        self._path.receive(far_dbfs, level_dbfs(frame.samples))
+        cleaned = []
+        for near in np.split(frame.samples, _BLOCKS):
+            clean = self._canceller.clean(near)
+            self._watch(far_dbfs, near, clean)
+            cleaned.append(clean)
+            far_dbfs = []
+        if not self._path.audible:
+            self._convergence.forget()
+            return frame
+        return Frame(frame.start, np.concatenate(cleaned), frame.at)
+
+    def _hear_speaker(self, canceller: EchoCanceller, until: float) -> list[float]:
         """Let the canceller hear what was played since the last frame; returns its levels."""
-        levels_dbfs = []
-        blocks = self._speaker.played_blocks
-        while blocks:
-            ready = self._resampler.feed(blocks.popleft())
-            self._far = np.concatenate([self._far, ready])
-        while len(self._far) >= _BLOCK_SAMPLES:
-            block, self._far = self._far[:_BLOCK_SAMPLES], self._far[_BLOCK_SAMPLES:]
-            self._processing.process_reverse_stream(_frame(block))
-            levels_dbfs.append(level_dbfs(block))
-        return levels_dbfs
+        while self._played.timed:
+            self._far_end.play(*self._played.timed.popleft())
+        return [level_dbfs(block) for block in canceller.hear(self._far_end.take(until))]
 
-    def _clean(self, block: Int16) -> Int16:
-        near = _frame(block)
-        self._processing.process_stream(near)
-        return np.frombuffer(near.data, np.int16).copy()
-
-
-def _frame(block: Int16) -> Any:
-    from livekit.rtc import AudioFrame  # noqa: PLC0415
-
-    return AudioFrame(block.tobytes(), SAMPLE_RATE, 1, len(block))
+    def _watch(self, far_dbfs: list[float], near: Int16, clean: Int16) -> None:
+        clean_dbfs = level_dbfs(clean)
+        self._residual.receive(far_dbfs, level_dbfs(near), clean_dbfs)
+        self._convergence.receive(far_dbfs, clean_dbfs)

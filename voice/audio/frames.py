@@ -16,6 +16,12 @@ SAMPLE_RATE = 16_000
 FRAME_SAMPLES = 320
 """One frame of the microphone, 20 ms: the middle one of the lengths that WebRTC's VAD takes."""
 
+FADE_SECONDS = 0.015
+"""A change of volume this long does not click, and nobody hears it as a delay."""
+
+DUCK_GAIN = 0.1
+"""Quieter by 20 dB: below somebody who speaks, and still there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -42,13 +48,15 @@ class Frame:
 class OutputPosition:
     """How far a speaker has come, in samples written to it since it was opened.
 
-    `played` have been heard (consumed by the device, its latency taken off); `written` were handed
-    over and not discarded. `started_index` and `started_at` tell when sound last began after
-    silence: the sample's number and the clock's time when it reached the device (-1: never yet).
+    `played` have been heard (consumed by the device, its latency taken off), and `sounding` is the
+    next one to be: less than `played` while something is heard again. `written` were handed over
+    and not discarded. `started_index` and `started_at` tell when sound last began after silence:
+    the sample's number and the clock's time when it reached the device (-1: never yet).
     """
 
     played: int
     written: int
+    sounding: int
     started_index: int = -1
     started_at: float = 0.0
 
@@ -95,8 +103,26 @@ class AudioOutput(Protocol):
     def position(self) -> OutputPosition:
         """How far it has come."""
 
-    def discard(self, fade_seconds: float = 0.015) -> None:
-        """Fall silent: fade out what comes next, drop the rest; `written` shrinks accordingly."""
+    def duck(self, gain: float = DUCK_GAIN, fade_seconds: float = FADE_SECONDS) -> None:
+        """Go on, but with all samples times `gain`."""
+
+    def unduck(self, fade_seconds: float = FADE_SECONDS) -> None:
+        """Go on as loud as it was written."""
+
+    def hold(self, fade_seconds: float = FADE_SECONDS) -> None:
+        """Fade out and stay silent until `resume`; nothing is dropped, and more may be written."""
+
+    def resume(self, index: int, fade_seconds: float = FADE_SECONDS) -> None:
+        """Go on after a hold, at full volume, from the sample `index`.
+
+        It may lie up to 3 s behind what has been played, which is then heard again.
+        """
+
+    def discard(self, fade_seconds: float = FADE_SECONDS) -> None:
+        """Fall silent: fade out what comes next, drop the rest; `written` shrinks accordingly.
+
+        What was held or ducked is so no more.
+        """
 
     async def close(self) -> None:
         """Stop; a file is complete afterwards. Safe to call twice. Raises `AudioError`."""

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from voice.audio.catalogue import Device
-from voice.audio.frames import Int16, OutputPosition
+from voice.audio.frames import DUCK_GAIN, FADE_SECONDS, Int16, OutputPosition
+from voice.audio.output_queue import OutputQueue
 from voice.audio.portaudio import (
     device_delay,
     end_stream,
@@ -21,7 +22,6 @@ from voice.audio.portaudio import (
     start_stream,
     takes_output,
 )
-from voice.audio.ring import FADE_SECONDS, OutputQueue
 from voice.errors import AudioError
 
 LATENCY_SECONDS = 0.03
@@ -79,6 +79,26 @@ class Speaker:
         """How far it has come."""
         with self._sharing:
             return self._queue.position(time.monotonic())
+
+    def duck(self, gain: float = DUCK_GAIN, fade_seconds: float = FADE_SECONDS) -> None:
+        """Go on, but with all samples times `gain`."""
+        with self._sharing:
+            self._queue.duck(gain, fade_seconds)
+
+    def unduck(self, fade_seconds: float = FADE_SECONDS) -> None:
+        """Go on as loud as it was written."""
+        with self._sharing:
+            self._queue.unduck(fade_seconds)
+
+    def hold(self, fade_seconds: float = FADE_SECONDS) -> None:
+        """Fade out and stay silent until `resume`."""
+        with self._sharing:
+            self._queue.hold(fade_seconds)
+
+    def resume(self, index: int, fade_seconds: float = FADE_SECONDS) -> None:
+        """Go on after a hold from the sample `index`."""
+        with self._sharing:
+            self._queue.resume(index, fade_seconds)
 
     def discard(self, fade_seconds: float = FADE_SECONDS) -> None:
         """Fall silent: fade out what comes next, drop the rest."""

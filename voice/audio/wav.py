@@ -10,9 +10,17 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from voice.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Frame, Int16, OutputPosition
+from voice.audio.frames import (
+    DUCK_GAIN,
+    FADE_SECONDS,
+    FRAME_SAMPLES,
+    SAMPLE_RATE,
+    Frame,
+    Int16,
+    OutputPosition,
+)
+from voice.audio.output_queue import OutputQueue
 from voice.audio.resample import StreamResampler, mix_down
-from voice.audio.ring import FADE_SECONDS, OutputQueue
 from voice.clock import Clock, VirtualClock
 from voice.errors import AudioError
 
@@ -187,6 +195,26 @@ class FileOutput:
     def position(self) -> OutputPosition:
         """How far it has come."""
         return self._queue.position(self._play())
+
+    def duck(self, gain: float = DUCK_GAIN, fade_seconds: float = FADE_SECONDS) -> None:
+        """Go on, but with all samples times `gain`."""
+        self._play()
+        self._queue.duck(gain, fade_seconds)
+
+    def unduck(self, fade_seconds: float = FADE_SECONDS) -> None:
+        """Go on as loud as it was written."""
+        self._play()
+        self._queue.unduck(fade_seconds)
+
+    def hold(self, fade_seconds: float = FADE_SECONDS) -> None:
+        """Fade out and stay silent until `resume`."""
+        self._play()
+        self._queue.hold(fade_seconds)
+
+    def resume(self, index: int, fade_seconds: float = FADE_SECONDS) -> None:
+        """Go on after a hold from the sample `index`."""
+        self._play()
+        self._queue.resume(index, fade_seconds)
 
     def discard(self, fade_seconds: float = FADE_SECONDS) -> None:
         """Fall silent: fade out what comes next, drop the rest."""

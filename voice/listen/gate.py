@@ -53,8 +53,8 @@ class GateOptions:
     pause_seconds: Annotated[float, Meta(gt=0)] = 0.12
     """Silence after which speech counts as paused; much less than the pause that ends a turn."""
 
-    confirm_seconds: Annotated[float, Meta(ge=0)] = 0.3
-    """Speech that has lasted this long without a pause interrupts the agent."""
+    confirm_seconds: Annotated[float, Meta(ge=0)] = 0.2
+    """Speech that has lasted this long without a pause silences the agent."""
 
     preroll_seconds: Annotated[float, Meta(ge=0, le=1)] = 0.5
     """Sound before the onset that belongs to the utterance, so that no first syllable is lost.
@@ -87,7 +87,7 @@ class SpeechStarted:
 
 @dataclass(frozen=True, slots=True)
 class SpeechConfirmed:
-    """Speech has lasted for `confirm_seconds`: no cough, no click. Once an utterance."""
+    """Speech has lasted for `confirm_seconds`: no cough, no click. Once between two pauses."""
 
     at: float
     sample: int
@@ -191,7 +191,7 @@ class Gate:
             if sum(voiced for _, voiced in self._recent) < 2:
                 return []
             first = next(start for start, voiced in self._recent if voiced)
-            self._paused = False
+            self._paused = self._confirmed = False
             self._stretch_start = first  # two clicks a second apart are no speech of a second
             events.append(SpeechResumed(frame.time_of(first), first))
         self._last_speech = frame.end

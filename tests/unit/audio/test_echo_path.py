@@ -35,9 +35,17 @@ def test_a_glitch_proves_nothing() -> None:
     assert _path(FAR, [-25.0] * 60 + [-96.0] * 2 + [-25.0] * 38).audible
 
 
-def test_a_pause_of_the_speaker_proves_nothing() -> None:
-    far = [-20.0, -20.0, -20.0, -80.0, -80.0] * 20
-    assert _path(far, [-70.0] * 100).audible
+@pytest.mark.parametrize("late", [0, 1, 10, 30, 49])
+def test_the_echo_of_a_pause_proves_nothing(late: int) -> None:
+    """The microphone is quiet while the speaker is not, and the other way round."""
+    far = [-20.0, -25.0, -20.0, -25.0, -20.0, -20.0, -80.0, -80.0] * 40
+    near = [-70.0] * late + [level - 20.0 for level in far]
+    assert _path(far, near[: len(far)]).audible
+
+
+def test_pauses_of_the_speaker_do_not_hinder_the_proof() -> None:
+    far = [-20.0, -20.0, -20.0, -20.0, -20.0, -80.0, -80.0] * 20
+    assert not _path(far, [-70.0] * 140).audible
 
 
 def test_blocks_that_come_in_bursts_are_no_pauses() -> None:

@@ -211,13 +211,48 @@ class TestFileOutput:
         output.write(np.full(1000, 9000, np.int16))
         await clock.advance(0.1)
         output.discard(0.015)
-        assert output.position().written == 115
+        assert output.position().written == 100
         await clock.advance(1.0)
         await output.close()
         samples, _ = soundfile.read(path, dtype="int16")
         assert np.all(samples[:100] == 9000)
         assert 0 < samples[107] < 9000
         assert not samples[115:].any()
+
+    async def test_what_is_ducked_held_and_resumed_is_recorded_so(self, tmp_path: Path) -> None:
+        clock, path = VirtualClock(), tmp_path / "out.wav"
+        output = FileOutput(path, clock, 1000)
+        await output.open()
+        output.write(np.full(1000, 9000, np.int16))
+        await clock.advance(0.2)
+        output.duck(0.1, 0.01)
+        await clock.advance(0.4)
+        output.hold(0.01)
+        await clock.advance(0.6)
+        output.resume(200, 0.01)
+        await clock.advance(0.8)
+        assert output.position().sounding == 400
+        output.hold(0.01)
+        await clock.advance(0.9)
+        output.discard()
+        await clock.advance(1.0)
+        await output.close()
+        samples, _ = soundfile.read(path, dtype="int16")
+        levels = [int(samples[at]) for at in (100, 300, 500, 700, 850, 950)]
+        assert levels == [9000, 900, 0, 9000, 0, 0]
+
+    async def test_unducked_it_is_as_loud_as_before(self, tmp_path: Path) -> None:
+        clock, path = VirtualClock(), tmp_path / "out.wav"
+        output = FileOutput(path, clock, 1000)
+        await output.open()
+        output.write(np.full(1000, 9000, np.int16))
+        output.duck()
+        await clock.advance(0.2)
+        output.unduck()
+        await clock.advance(0.4)
+        await output.close()
+        samples, _ = soundfile.read(path, dtype="int16")
+        assert (samples[100], samples[300]) == (900, 9000)
 
     async def test_a_gap_inside_an_answer_is_counted(self, tmp_path: Path) -> None:
         clock = VirtualClock()

@@ -63,7 +63,7 @@ def test_a_click_opens_nothing() -> None:
 
 
 def test_a_pause_is_reported_with_its_last_speech_and_speech_resumes() -> None:
-    events = _run(*_pattern(("quiet", 10), ("speech", 20), ("quiet", 15), ("speech", 10)))
+    events = _run(*_pattern(("quiet", 10), ("speech", 20), ("quiet", 15), ("speech", 8)))
     assert [type(event) for event in events] == [
         SpeechStarted,
         SpeechConfirmed,
@@ -81,8 +81,20 @@ def test_a_steady_hum_that_the_detector_takes_for_speech_becomes_background() ->
     assert _run([-38.0] * 100, [True] * 100, gate) == []
 
 
+def test_every_stretch_of_speech_is_confirmed() -> None:
+    events = _run(*_pattern(("quiet", 10), ("speech", 20), ("quiet", 15), ("speech", 20)))
+    assert [type(event) for event in events] == [
+        SpeechStarted,
+        SpeechConfirmed,
+        SpeechPaused,
+        SpeechResumed,
+        SpeechConfirmed,
+    ]
+    assert events[4].at == pytest.approx(events[3].at + OPTIONS.confirm_seconds, abs=0.02)
+
+
 def test_speech_after_digital_silence_is_heard() -> None:
-    events = _run([-96.0] * 50 + [-25.0] * 10, [False] * 50 + [True] * 10)
+    events = _run([-96.0] * 50 + [-25.0] * 8, [False] * 50 + [True] * 8)
     assert [type(event) for event in events] == [SpeechStarted]
 
 
@@ -161,7 +173,7 @@ def test_after_closing_the_next_speech_starts_anew() -> None:
     gate = Gate(OPTIONS)
     _run(*_pattern(("quiet", 10), ("speech", 20)), gate)
     gate.close()
-    events = _run(*_pattern(("speech", 10)), gate)
+    events = _run(*_pattern(("speech", 8)), gate)
     assert [type(event) for event in events] == [SpeechStarted]
 
 
@@ -200,20 +212,21 @@ def test_events_come_in_order(stretches: list[tuple[bool, float, int, bool]]) ->
 
 
 def _check_utterance(events: list[GateEvent]) -> None:
-    """Started first; confirmed once at most, while speaking; pauses end before they begin anew."""
-    assert sum(isinstance(event, SpeechConfirmed) for event in events) <= 1
-    speaking = False
+    """Started first; confirmed while speaking, once at most; pauses end before they begin anew."""
+    speaking = confirmed = False
     for number, event in enumerate(events):
         assert isinstance(event, SpeechStarted) == (number == 0)
         match event:
             case SpeechStarted() | SpeechResumed():
                 assert not speaking
-                speaking = True
+                speaking, confirmed = True, False
             case SpeechPaused():
                 assert speaking
                 speaking = False
             case SpeechConfirmed():
                 assert speaking
+                assert not confirmed
+                confirmed = True
     for before, after in itertools.pairwise(events):
         assert before.sample <= after.sample
         assert before.at <= after.at + 1e-9  # the same sample's time, rounded on two ways

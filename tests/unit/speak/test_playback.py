@@ -1,11 +1,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from voice.audio.frames import OutputPosition
-from voice.speak.playback import Playback, PlaybackEnded, PlaybackStarted
+from voice.speak.playback import (
+    LEAD_SECONDS,
+    Playback,
+    PlaybackEnded,
+    PlaybackStarted,
+    QuestionPlayed,
+)
 from voice.speak.synthesizer import Clause, Sound, SpokenWord
 
 RATE = 1000
@@ -25,8 +32,11 @@ def sound(clause: Clause, samples: int = 1000, base: int = 0, first: int = 0) ->
     return Sound(np.zeros(samples, np.int16), tuple(words))
 
 
-def at(played: int, written: int = 10_000, index: int = -1, time: float = 0.0) -> OutputPosition:
-    return OutputPosition(played, written, index, time)
+def at(
+    played: int, written: int = 10_000, index: int = -1, time: float = 0.0, again: int = 0
+) -> OutputPosition:
+    """`again` samples of what was played are heard again."""
+    return OutputPosition(played, written, played - again, index, time)
 
 
 def two_clauses() -> Playback:
@@ -120,6 +130,75 @@ def test_a_stopped_turn_is_forgotten_and_the_next_uses_its_place() -> None:
     assert playback.advance(at(310, index=0), 0.4) == []
     assert playback.advance(at(320, index=320, time=0.5), 0.5) == [PlaybackStarted(2, 0.5)]
     assert playback.heard(2, at(430)) == len(ANSWER[9:14]) + 9
+
+
+def test_a_word_is_said_again_from_its_beginning() -> None:
+    playback = two_clauses()
+    again = {played: playback.word_start(1, at(played)) for played in (0, 150, 200, 390, 1450)}
+    lead = round(LEAD_SECONDS * RATE)
+    assert again == {0: 0, 150: 0, 200: 200 - lead, 390: 200 - lead, 1450: 1400 - lead}
+
+
+def test_between_two_words_the_next_one_is_said_and_after_the_last_what_is_left() -> None:
+    playback = two_clauses()
+    assert playback.word_start(1, at(700)) == 1000 - round(LEAD_SECONDS * RATE)
+    assert playback.word_start(1, at(1900)) == 1900
+
+
+def test_in_what_is_said_again_the_word_that_sounds_counts() -> None:
+    playback = two_clauses()
+    assert playback.word_start(1, at(1500, again=1200)) == 200 - round(LEAD_SECONDS * RATE)
+    assert playback.heard(1, at(1500, again=1200)) == playback.heard(1, at(1500))
+
+
+def test_without_sound_there_is_no_word() -> None:
+    playback = Playback(RATE)
+    assert playback.word_start(1, at(0)) is None
+    playback.finish(1)
+    assert playback.word_start(1, at(0)) is None
+
+
+ASKED = Clause("It is on. Or is it? Shall I?", 0, 28)
+
+
+def _asked() -> Playback:
+    """Words of 200 samples; the last ones of the questions begin with 1000 and 1400."""
+    playback = Playback(RATE)
+    playback.queued(1, ASKED, sound(ASKED, 1700), 0)
+    playback.finish(1)
+    playback.advance(at(0, index=0, time=1.0), 1.0)
+    return playback
+
+
+def test_the_last_word_of_each_question_is_told_when_it_begins() -> None:
+    playback = _asked()
+    assert playback.advance(at(1000, index=0, time=1.0), 2.0) == []
+    assert playback.advance(at(1100, index=0, time=1.0), 2.1) == [QuestionPlayed(1, 2.0)]
+    assert playback.deadline() == pytest.approx(2.4)
+    assert playback.advance(at(1650, index=0, time=1.0), 2.65) == [QuestionPlayed(1, 2.4)]
+    assert playback.advance(at(1690, index=0, time=1.0), 2.69) == []
+
+
+def test_a_question_that_is_asked_again_is_told_again() -> None:
+    playback = _asked()
+    playback.advance(at(1100, index=0, time=1.0), 2.1)
+    playback.repeat(900)
+    assert playback.advance(at(1100, again=150, index=900, time=4.0), 4.05) == []
+    assert playback.advance(at(1100, index=900, time=4.0), 4.2) == [
+        QuestionPlayed(1, pytest.approx(4.1))
+    ]
+
+
+@pytest.mark.parametrize("text", ["Is it?", 'He said "why?"', "Vraiment ?", "本当？", "Really?!"])
+def test_a_question_ends_with_its_mark(text: str) -> None:
+    clause = Clause(text, 0, len(text))
+    playback = Playback(RATE)
+    spoken = [word for word in text.split() if word != "?"]
+    start = text.index(spoken[-1])
+    word = SpokenWord(start, start + len(spoken[-1]), 0, 200)
+    playback.queued(1, clause, Sound(np.zeros(300, np.int16), (word,)), 0)
+    told = playback.advance(at(100, index=0), 0.1)
+    assert QuestionPlayed in {type(event) for event in told}
 
 
 @given(

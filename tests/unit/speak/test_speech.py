@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from voice.audio.wav import FileOutput
@@ -173,6 +174,115 @@ async def test_it_is_broken_off_where_it_was_heard(tmp_path: Path) -> None:
         await some.until(1.0 + 1.7 * WORD_SECONDS)
         assert some.speech.stop() == "One two"
         assert some.speech.text == ANSWER
+
+
+LONG = "One two three four. Five six seven eight. Nine ten eleven twelve thirteen fourteen."
+"""3.5 s in three clauses."""
+
+
+async def test_after_a_hold_the_word_is_said_again_where_it_grew_quieter(tmp_path: Path) -> None:
+    async with stage(tmp_path, held=False) as some:
+        some.speech.say(LONG)
+        some.speech.finish()
+        await some.until(2.6 * WORD_SECONDS)  # the middle of the third word
+        some.speech.duck()
+        await some.until(3.2 * WORD_SECONDS)
+        some.speech.hold()
+        await some.until(3.0)
+        position = some.output.position()
+        assert position.played == pytest.approx(3.2 * WORD_SECONDS * RATE, abs=0.02 * RATE)
+        assert [type(event) for event in some.events] == [PlaybackStarted], "not ended"
+        some.speech.resume()
+        await some.until(3.01)
+        assert some.output.position().sounding == pytest.approx(
+            2 * WORD_SECONDS * RATE, abs=0.03 * RATE
+        )
+        await some.until(10.0)
+        assert some.events[-1] == PlaybackEnded(
+            7, pytest.approx(3.0 + (14 - 2) * WORD_SECONDS, abs=0.03)
+        )
+        assert some.output.underruns == 0
+
+
+async def test_what_was_only_ducked_goes_on(tmp_path: Path) -> None:
+    async with stage(tmp_path, held=False) as some:
+        some.speech.say(ANSWER)
+        some.speech.finish()
+        await some.until(0.1)
+        some.speech.duck()
+        await some.until(1.2 * WORD_SECONDS)
+        some.speech.unduck()
+        await some.until(1.5 * WORD_SECONDS)
+        some.speech.hold()
+        await some.until(2.0)
+        some.speech.resume()
+        await some.until(2.01)
+        assert some.output.position().sounding == pytest.approx(
+            WORD_SECONDS * RATE, abs=0.03 * RATE
+        ), "the word that sounded at the hold, not that of the duck"
+
+
+async def test_of_what_is_stopped_while_it_is_held_the_words_until_then_were_heard(
+    tmp_path: Path,
+) -> None:
+    async with stage(tmp_path, held=False) as some:
+        some.speech.say(LONG)
+        some.speech.finish()
+        await some.until(1.7 * WORD_SECONDS)
+        some.speech.duck()
+        await some.until(2.6 * WORD_SECONDS)
+        some.speech.hold()
+        await some.until(3.0)
+        assert some.speech.stop() == "One two three"
+
+
+async def test_a_hold_before_the_first_sound_delays_all_of_it(tmp_path: Path) -> None:
+    async with stage(tmp_path, held=True) as some:
+        some.speech.hold()
+        some.speech.say(ANSWER)
+        some.speech.finish()
+        some.speech.release()
+        await some.until(2.0)
+        assert some.written_seconds == SECONDS, "it is made ready"
+        assert not some.events
+        some.speech.resume()
+        await some.until(4.0)
+        started, ended = some.events
+        assert started == PlaybackStarted(7, 2.0)
+        assert ended.at == pytest.approx(2.0 + SECONDS, abs=0.01)
+
+
+@pytest.mark.parametrize("before_the_end", [True, False])
+async def test_one_that_was_held_leaves_the_speaker_to_the_next(
+    tmp_path: Path, before_the_end: bool
+) -> None:
+    async with stage(tmp_path, held=False) as some:
+        some.speech.say(ANSWER)
+        some.speech.finish()
+        await some.until(0.1 if before_the_end else 2.0)
+        some.speech.hold()
+        some.speech.stop()
+        index = some.output.write(np.full(RATE, 9000, np.int16))
+        await some.until(5.0)
+        assert some.output.position().played == index + RATE
+
+
+async def test_no_more_is_made_than_is_needed_soon(tmp_path: Path) -> None:
+    async with stage(tmp_path, held=False) as some:
+        some.speech.say(" ".join(["One two three four five six."] * 10))
+        some.speech.finish()
+        ahead = []
+        while not some.events or len(some.events) < 2:
+            await some.until(some.clock.now() + 0.1)
+            position = some.output.position()
+            ahead.append((position.written - position.played) / RATE)
+            if round(some.clock.now(), 1) == 3.0:
+                some.speech.hold()
+            if round(some.clock.now(), 1) == 9.0:
+                some.speech.resume()
+        assert max(ahead) <= 2.0 + 6 * WORD_SECONDS
+        assert some.output.underruns == 0
+        assert some.clock.now() == pytest.approx(6.0 + 60 * WORD_SECONDS, abs=0.5)
 
 
 async def test_a_voice_that_fails_while_it_is_held_fails(tmp_path: Path) -> None:

@@ -1,0 +1,21 @@
+"""The program under test with a voice that hums: in a steady tone every change of volume shows.
+
+python -m tests.support.humming run …    as    voice run …
+"""
+
+from __future__ import annotations
+
+from voice import build
+from voice.cli import main
+from voice.config import Options
+from voice.speak.fake import FakeSynthesizer
+from voice.speak.worker import SynthesisWorker
+
+
+def _humming(_: Options, rate: int) -> SynthesisWorker:
+    return SynthesisWorker(FakeSynthesizer(rate))
+
+
+if __name__ == "__main__":
+    build._load_synthesizer = _humming
+    main()
