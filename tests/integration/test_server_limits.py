@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
@@ -140,6 +140,24 @@ async def test_compressed_bodies_are_not_taken() -> None:
         headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
         answer = await ask(address, "POST", "/v1/responses", content=BODY, headers=headers)
         assert answer.status_code == 415
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/nothing", "//["])
+async def test_who_breaks_the_protocol_while_it_is_refused_is_no_trouble(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13"
+    head = "GET {} HTTP/1.1\r\nHost: {}\r\n{}\r\nSec-WebSocket-Key: no key\r\n\r\n"
+    async with asyncio.timeout(20), serving(ScriptBackend()) as address:
+        for rounds in range(10):  # of the event loop, until what is no frame comes
+            async with socket(address) as (reader, writer):
+                writer.write(head.format(path, address, upgrade).encode())
+                for _ in range(rounds):
+                    await asyncio.sleep(0)
+                writer.write(b"\xff" * 40)
+                with suppress(ConnectionError):
+                    await reader.read()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 # ── how much is taken ────────────────────────────────────────────────────────────────────────
@@ -317,6 +335,18 @@ async def test_a_request_that_drips_is_not_waited_for() -> None:
         while not ended.done():
             writer.write(b"x")
             await asyncio.sleep(0.02)
+
+
+async def test_a_websocket_has_sent_its_request() -> None:
+    async with (
+        serving(ScriptBackend(), limits=Limits(request_seconds=0.2)) as address,
+        connect(f"ws://{address}/v1/responses") as websocket,
+    ):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.8):  # longer than a request may take
+                await websocket.recv()
+        await say(websocket, input="Go")
+        await hear(websocket, "response.completed")
 
 
 async def test_an_idle_connection_is_kept_for_a_while() -> None:

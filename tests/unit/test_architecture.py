@@ -22,8 +22,8 @@ FOUNDATIONS = {
 PURE = {
     f"voice.{name}"
     for names in (
-        "audio.gain audio.heard audio.output_queue audio.ring audio.tape audio.echo_path",
-        "audio.convergence audio.far_end audio.onset audio.residual",
+        "audio.convergence audio.echo_path audio.far_end audio.gain audio.heard audio.onset",
+        "audio.output_queue audio.residual audio.ring audio.tape",
         "listen.gate listen.noise_floor listen.options listen.transcriber",
         "listen.completeness listen.labels",
         "turns.claim turns.endpoint turns.events turns.floor turns.machine turns.options",
@@ -33,17 +33,17 @@ PURE = {
         "responses.machine responses.options responses.outcomes responses.presets",
         "responses.recovery responses.requests responses.signals responses.steering",
         "responses.uplink",
-        "speak.abbreviations speak.chunker speak.levels speak.options speak.playback",
-        "speak.speakable speak.synthesizer speak.words",
-        "speak.ahead speak.blocks speak.clause_ends speak.english speak.english_dates",
-        "speak.english_numbers speak.english_units speak.formula speak.marks speak.markup speak.placed",
-        "speak.earcons speak.shaping speak.trim speak.windows",
+        "speak.abbreviations speak.ahead speak.blocks speak.chunker speak.clause_ends",
+        "speak.earcons speak.english speak.english_dates speak.english_numbers",
+        "speak.english_units speak.formula speak.levels speak.marks speak.markup speak.options",
+        "speak.placed speak.playback speak.shaping speak.speakable speak.synthesizer speak.trim",
+        "speak.windows speak.words",
         "tools.docstring tools.durations tools.schema",
-        "server.backend server.calling server.chat server.chatml server.protocol server.requests",
-        "server.access server.compaction server.faults server.lanes server.limits",
-        "server.signals server.steering",
-        "server.items server.refusals server.thoughts server.tools server.truncation",
-        "server.upstream_errors server.writer server.written_calls",
+        "server.access server.backend server.calling server.chat server.chatml",
+        "server.compaction server.faults server.items server.lanes server.limits",
+        "server.protocol server.refusals server.requests server.signals server.steering",
+        "server.thoughts server.tools server.truncation server.upstream_errors server.writer",
+        "server.written_calls",
     )
     for name in names.split()
 }

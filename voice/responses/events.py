@@ -231,6 +231,13 @@ class OutputItemAdded(ServerEvent, tag="response.output_item.added"):
     item: Any = None
 
 
+class Compacting(ServerEvent, tag="response.compaction.compacting"):
+    """A summary that was asked for is being written."""
+
+    item_id: str = ""
+    output_index: int = 0
+
+
 class ContentPartAdded(ServerEvent, tag="response.content_part.added"):
     """A text part begins."""
 

@@ -47,7 +47,20 @@ class Reasoning:
     raw: dict[str, Any]
 
 
-Item = Message | Call | CallOutput | Reasoning
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """All that was said before this: a summary, what the user had said, then items as they were.
+
+    It is in a conversation, but not in a prompt, where it is told with other items.
+    """
+
+    summary: str
+    kept: tuple[Item, ...]
+    said: tuple[str, ...] = ()
+    """The user's own words before `kept`, as far as they are short; nothing answers to them."""
+
+
+Item = Message | Call | CallOutput | Reasoning | Compacted
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,8 @@ class Door(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Wait on while a request is on its way."""
         super().data_received(data)
-        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
+        handed_on = self.transport.get_protocol() is not self  # `conn` never hears of the rest
+        if not handed_on and self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
             self._wait_for_request()
         else:
             self._stop_waiting()

@@ -140,8 +140,7 @@ class Driver:
         self._say(Close(1001, GOING_DOWN))
 
     async def close(self) -> None:
-        """The client has gone: stop everything."""
-        self._service.drivers.discard(self)
+        """The client has gone: stop everything. What still stops counts as running until then."""
         if self._timer:
             self._timer.cancel()
         for response_id in list(self._answers):
@@ -150,8 +149,11 @@ class Driver:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._service.change()
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            self._service.drivers.discard(self)
+            self._service.change()
 
     # ── the machine's time ───────────────────────────────────────────────────────────────────
 
@@ -198,11 +200,12 @@ class Driver:
     def _start(self, start: Start) -> BackendFailed | None:
         if self._service.over.is_set():
             return BackendFailed(start.response_id, "server_error", GOING_DOWN)
-        if self._service.running >= self._service.limits.responses:
+        before = self._answers.get(start.response_id)
+        if before is None and self._service.running >= self._service.limits.responses:
             message = "The server has as many responses in flight as it takes; try again later."
             return BackendFailed(start.response_id, "rate_limit_exceeded", message)
         self._began_seconds[start.response_id] = time.monotonic()
-        self._answers[start.response_id] = self._spawn(self._answer(start))
+        self._answers[start.response_id] = self._spawn(self._answer(start, before))
         return None
 
     def _stop(self, response_id: str) -> None:
@@ -227,7 +230,10 @@ class Driver:
 
     # ── the backend and the store ────────────────────────────────────────────────────────────
 
-    async def _answer(self, start: Start) -> None:
+    async def _answer(self, start: Start, before: asyncio.Task[None] | None) -> None:
+        """Run the backend, when it has done what it did `before` for the same response."""
+        if before:
+            await asyncio.wait({before})
         response_id, backend = start.response_id, self._service.backend
         try:
             if start.generate:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -125,10 +124,14 @@ class Endpoint:
     async def _converse(self, websocket: ServerConnection) -> None:
         await Session(websocket, self._service).run()
 
-    def _admit(self, websocket: ServerConnection, request: Request) -> Response | None:
+    async def _admit(self, websocket: ServerConnection, request: Request) -> Response | None:
         """None lets the handshake go on; a response refuses it."""
+        if websocket.protocol.eof_sent:  # it was no WebSocket, and is ended; nothing can be said
+            websocket.transport.abort()
+            await websocket.wait_closed()
+            return None
         refusal = self._access.refusal(request.headers.raw_items())
-        path = urlsplit(request.path).path
+        path = request.path.partition("?")[0]
         if refusal is None and path != PATH:
             refusal = Refused(f"A WebSocket is opened on {PATH}.", "unknown_url", status=404)
         if refusal is None and self._service.draining:

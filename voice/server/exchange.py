@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 from starlette.types import Send as SendMessage
 
-from voice.responses.events import Completed, ErrorEvent, Failed, Incomplete, ServerEvent, encode
+from voice.responses.events import (
+    Completed,
+    ErrorEvent,
+    Failed,
+    Incomplete,
+    ServerEvent,
+    encode,
+)
+from voice.responses.events import Response as WireResponse
 from voice.server.driver import OUTCOMES, Driver, Saying
 from voice.server.outbox import Outbox
 from voice.server.refusals import Refused
@@ -37,15 +46,22 @@ _STREAM_HEADERS: Final = [
 class Exchange:
     """The answer, as an ASGI application: JSON, or server-sent events where it `streams`.
 
+    `shape` makes the JSON's object of the response, where that is not itself.
+
     A client that goes away ends the work. What goes wrong on purpose does so as HTTP allows: the
     connection is reset, closed, or held without a word.
     """
 
     def __init__(
-        self, service: Service, transport: asyncio.Transport, message: str, streams: bool
+        self,
+        service: Service,
+        transport: asyncio.Transport,
+        message: str,
+        streams: bool = False,
+        shape: Callable[[WireResponse], Any] | None = None,
     ) -> None:
         self._service, self._transport = service, transport
-        self._message, self._streams = message, streams
+        self._message, self._streams, self._shape = message, streams, shape
         self._outbox: Outbox[Saying] = Outbox(service.limits.outbox_messages)
         self._driver = Driver(service, "http", self._outbox.put, self._outbox.room)
         self._number = 0
@@ -80,7 +96,7 @@ class Exchange:
             for saying in batch:
                 match saying:
                     case Send(Completed(response=response) | Incomplete(response=response)):
-                        return json_reply(response)
+                        return json_reply(self._shape(response) if self._shape else response)
                     case Send((Failed() | ErrorEvent()) as event):
                         return error_reply(self._refusal(event))
                     case Close() | Reset() | FallSilent():

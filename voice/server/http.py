@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import time
@@ -17,12 +18,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from voice.errors import VoiceError
+from voice.responses.events import Response as WireResponse
+from voice.responses.events import Usage
+from voice.server.backend import Item, Message
 from voice.server.exchange import Exchange
 from voice.server.guard import HEALTH, Guard
+from voice.server.items import write_item
 from voice.server.metrics import CONTENT_TYPE
 from voice.server.refusals import Refused, brief
 from voice.server.replies import error_reply, json_reply, unavailable
-from voice.server.service import GOING_DOWN, Service
+from voice.server.requests import CreateRequest, parse
+from voice.server.service import GOING_DOWN, Service, new_id
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +38,11 @@ PATH: Final = "/v1/responses"
 _PAGE_ITEMS: Final = 20
 _MOST_PAGE_ITEMS: Final = 100
 """Items on a page of `input_items`, as the API has it."""
+
+_INPUT: Final = msgspec.json.Decoder(str | list[msgspec.Raw] | None)
+_COMPACTION_FIELDS: Final = ("model", "instructions", "previous_response_id", "tools")
+"""What of a request for a compaction is that of a response, but for `input`. Tools are not in the
+types, but whoever sends them has the same prefix as in its responses."""
 
 _COUNT: Final = re.compile(r"[0-9]{1,3}")
 
@@ -47,6 +58,7 @@ def make_app(service: Service) -> ASGIApp:
     app = Starlette(
         routes=[
             Route(PATH, api.create, methods=["POST"]),
+            Route(f"{PATH}/compact", api.compact, methods=["POST"]),
             Route(one, api.retrieve),
             Route(one, api.delete, methods=["DELETE"]),
             Route(f"{one}/input_items", api.input_items),
@@ -84,6 +96,20 @@ class _Api:
             fields.pop(only_over_websockets, None)
         message = msgspec.json.encode({**fields, "type": _CREATE}).decode()
         return Exchange(self._service, request.scope["state"]["transport"], message, streams)
+
+    async def compact(self, request: Request) -> Exchange:
+        """Make a conversation short: a response that is nothing but a compaction."""
+        if self._service.draining:
+            raise unavailable(GOING_DOWN)
+        fields = await _read_fields(request, self._service.limits.message_bytes)
+        message = _compaction_request(fields)
+        wanted = parse(message)
+        assert isinstance(wanted, CreateRequest)
+        before = await self._service.store.fetch(wanted.parent_id) if wanted.parent_id else None
+        items = (before.history if before else ()) + wanted.items
+        shape = functools.partial(_compacted, items)
+        transport = request.scope["state"]["transport"]
+        return Exchange(self._service, transport, message, shape=shape)
 
     async def retrieve(self, request: Request) -> Response:
         """A response as it was stored."""
@@ -145,6 +171,36 @@ class _Api:
         if response is None:
             raise _not_found(response_id)
         return response
+
+
+def _compaction_request(fields: dict[str, msgspec.Raw]) -> str:
+    """The request for a response that compacts what `POST /v1/responses/compact` was sent."""
+    try:
+        given = _INPUT.decode(fields.get("input", b"null"))
+    except msgspec.ValidationError:
+        problem = "input must be text or a list of items."
+        raise Refused(problem, "invalid_type", "input") from None
+    except msgspec.DecodeError as error:
+        raise Refused(f"input is not valid JSON: {error}.", "invalid_json", "input") from None
+    items: list[Any] = (
+        [{"role": "user", "content": given}] if isinstance(given, str) else given or []
+    )
+    items = [*items, {"type": "compaction_trigger"}]
+    asked: dict[str, Any] = {"type": "response.create", "input": items, "store": False}
+    asked |= {name: fields[name] for name in _COMPACTION_FIELDS if name in fields}
+    return msgspec.json.encode(asked).decode()
+
+
+def _compacted(items: tuple[Item, ...], response: WireResponse) -> dict[str, Any]:
+    """All that the user said, and the compaction: the API's `CompactedResponse`."""
+    said = [item for item in items if isinstance(item, Message) and item.role == "user"]
+    return {
+        "id": response.id,
+        "object": "response.compaction",
+        "created_at": int(response.created_at),
+        "output": [*(write_item(item, new_id) for item in said), *response.output],
+        "usage": response.usage or Usage(),  # nothing was summarized, so nothing was computed
+    }
 
 
 def _not_found(response_id: str) -> Refused:
@@ -228,7 +284,7 @@ async def _read_fields(request: Request, limit_bytes: int) -> dict[str, msgspec.
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused("The body must not be compressed.", "unsupported_media_type", status=415)
     try:
-        return _RAW.decode(await _read_body(request, limit_bytes))
+        return _RAW.decode((await _read_body(request, limit_bytes)).decode())  # raw is unchecked
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Refused(f"The body is not a JSON object: {error}.", "invalid_json") from None
 

@@ -11,7 +11,8 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from voice.server.backend import Call, CallOutput, Item, Message, Reasoning
+from voice.server.backend import Call, CallOutput, Compacted, Item, Message, Reasoning
+from voice.server.compaction import sealed, unsealed
 from voice.server.refusals import Refused, brief
 
 _ROLES: Final = ("user", "assistant", "system", "developer")
@@ -47,6 +48,11 @@ def read_item(raw: Any, where: str) -> Item:
         )
     if kind == "reasoning":
         return Reasoning(raw)
+    if kind == "compaction":
+        at = f"{where}.encrypted_content"
+        return unsealed(_required(raw, "encrypted_content", where), at)
+    if kind == "compaction_trigger":
+        raise Refused(f"{where} must be the last item of input.", "invalid_value", where)
     if kind == "item_reference" or (kind is None and isinstance(raw.get("id"), str)):
         raise Refused(
             f"{where} only names an item by its id. That is not served here: send the item itself.",
@@ -74,6 +80,9 @@ def write_item(item: Item, new_id: Callable[[str], str]) -> dict[str, Any]:
         case Reasoning(raw):
             known = {key: value for key, value in raw.items() if value is not None}
             return {"id": new_id("rs"), "summary": [], **known}
+        case Compacted():
+            item_id, content = new_id("cmp"), sealed(item)
+            return {"type": "compaction", "id": item_id, "encrypted_content": content}
 
 
 def _written(kind: str, item_id: str, **fields: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from voice.responses.events import Response
 from voice.server.backend import Fault, Item
+from voice.server.compaction import Compaction, since_compaction
 from voice.server.refusals import Refused
 from voice.server.requests import CreateRequest
 from voice.server.writer import ResponseWriter
@@ -24,7 +25,7 @@ QUEUE_LIMIT: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A finished response, with the whole conversation up to its end."""
+    """A finished response, with the conversation up to its end, from the last compaction on."""
 
     id: str
     history: tuple[Item, ...]
@@ -46,7 +47,8 @@ class Kept:
     @property
     def settled(self) -> Settled:
         """What a continuation needs of it."""
-        return Settled(self.response.id, self.before + self.given + self.written)
+        whole = self.before + self.given + self.written
+        return Settled(self.response.id, since_compaction(whole))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,18 @@ class Running:
     stalled: bool = False
     """It went wrong: nothing more is said about it, and its lane is not given back."""
     steerings: list[Steering] = field(default_factory=list)
+    compaction: Compaction | None = None
+    """What comes before the answer, or instead of it."""
 
     @property
     def stored(self) -> bool:
         """Whether its end is to outlive the connection."""
         return self.writer.request.body.store is not False
+
+    @property
+    def history(self) -> tuple[Item, ...]:
+        """The conversation so far, from the last compaction on."""
+        return since_compaction(self.before + self.given + self.writer.items)
 
     @property
     def kept(self) -> Kept:

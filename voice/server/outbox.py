@@ -9,6 +9,9 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
+_CHARS: Final = 4 << 20
+"""How much may wait, in whatever number; a failed steering returns what may be as large as that."""
+
 _LOOKS: Final = 4
 """How often a reader is looked at in the time after which it is dropped."""
 
@@ -19,16 +22,22 @@ class Outbox(Generic[T]):
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._waiting: deque[T] = deque()
+        self._chars = 0
+        self._shut = False
         self._filled, self._drained = asyncio.Event(), asyncio.Event()
 
-    def put(self, outgoing: T) -> None:
-        """Add one; never waits, because what a machine says at once belongs together."""
+    def put(self, outgoing: T, chars: int = 0) -> None:
+        """Add one of so many characters, if that is known.
+
+        Never waits, because what a machine says at once belongs together.
+        """
         self._waiting.append(outgoing)
+        self._chars += chars
         self._filled.set()
 
     async def room(self) -> None:
         """Wait while it is too full."""
-        while len(self._waiting) > self._limit:
+        while not self._shut and (len(self._waiting) > self._limit or self._chars > _CHARS):
             self._drained.clear()
             await self._drained.wait()
 
@@ -39,12 +48,14 @@ class Outbox(Generic[T]):
             await self._filled.wait()
         taken = list(self._waiting)
         self._waiting.clear()
+        self._chars = 0
         self._drained.set()
         return taken
 
     def shut(self) -> None:
         """Nobody takes any more: what is put is thrown away, and nobody waits for room."""
         self._waiting = deque(maxlen=0)
+        self._shut = True
         self._drained.set()
 
 

@@ -23,12 +23,14 @@ from voice.responses.events import ErrorBody, ErrorEvent, ServerEvent
 from voice.server.backend import (
     Fault,
     Faults,
+    Finished,
     Item,
     Piece,
     ReasoningDelta,
     TextDelta,
     ToolCall,
 )
+from voice.server.compaction import Compaction, estimated_tokens, expanded, since_compaction
 from voice.server.faults import GOODBYES, MESSAGE, garbage
 from voice.server.lanes import Lane, Lanes, Running, Steering, Waiting, items_of
 from voice.server.refusals import Refused
@@ -203,20 +205,36 @@ class Connection:
         if lane.waiting and lane.holds(request.parent_id):
             given = items_of(lane.waiting.steerings) + given
         try:
-            history = _found(before, request.parent_id) + given
-            check_outputs(history)
+            history = since_compaction(_found(before, request.parent_id) + given)
+            _check(request, history)
         except Refused as refusal:
             return self._refuse(refusal, request)
         writer = ResponseWriter(request, self._model, self._new_id, unix_now)
         running = lane.running = Running(writer, before or (), given)
         if self._faults and request.generate:
-            running.fault = self._faults.choose(history)
+            running.fault = self._faults.choose(expanded(history))
         if lane.holds(request.parent_id):
             lane.waiting = None
         actions = self._emit(running, writer.begin())
         if self._goes_on(running):
-            actions.append(Start(writer.id, request.prompt(history), request.generate))
+            running.compaction = request.compaction(history)
+            actions += self._go_on(running, unix_now)
         return actions
+
+    def _go_on(self, running: Running, unix_now: float) -> list[Action]:
+        """Let the backend answer, or do what has to come before that."""
+        writer, compaction = running.writer, running.compaction
+        request = writer.request
+        if compaction is None:
+            prompt, generate = request.prompt(running.history), request.generate
+        elif not compaction.measured:
+            prompt = replace(request.prompt(running.history), may_truncate=True)
+            generate = False
+        elif not compaction.older:
+            return self._compacted(running, compaction, Finished(0, 0, 0), unix_now)
+        else:
+            prompt, generate = request.summary_prompt(compaction), True
+        return [Start(writer.id, prompt, generate)]
 
     def _history(self, response_id: str | None) -> tuple[Item, ...] | None:
         """The conversation up to a response that is the latest of a lane."""
@@ -269,6 +287,8 @@ class Connection:
         running = self._lanes.running(response_id)
         if running is None or running.stalled:
             return []  # stopped meanwhile
+        if running.compaction:
+            return self._compact(running, running.compaction, piece, unix_now)
         writer = running.writer
         match piece:
             case TextDelta(text):
@@ -278,6 +298,44 @@ class Connection:
             case ToolCall(name, arguments):
                 return self._emit(running, writer.call(name, arguments))
         return self._finish(running, writer.complete(piece, unix_now))
+
+    def _compact(
+        self, running: Running, compaction: Compaction, piece: Piece, unix_now: float
+    ) -> list[Action]:
+        """Take the count, or the summary. Thoughts and calls are not wanted here."""
+        if isinstance(piece, TextDelta):
+            begun = bool(compaction.summary.strip())
+            compaction.summary += piece.text
+            if begun or not compaction.summary.strip():
+                return []
+            return self._emit(running, running.writer.begin_compaction())
+        if not isinstance(piece, Finished):
+            return []
+        if compaction.measured:
+            return self._compacted(running, compaction, piece, unix_now)
+        tokens = piece.input_tokens or estimated_tokens(running.history)
+        assert compaction.threshold_tokens is not None
+        compaction.measured = tokens > compaction.threshold_tokens
+        if not compaction.measured:
+            running.compaction = None
+        return self._go_on(running, unix_now)
+
+    def _compacted(
+        self, running: Running, compaction: Compaction, finished: Finished, unix_now: float
+    ) -> list[Action]:
+        """The summary is whole: it is the answer, or what the answer goes on from."""
+        writer, running.compaction = running.writer, None
+        wordless = compaction.older and not compaction.summary.strip()
+        if wordless and writer.request.compacts_only:
+            message = "The model wrote no summary."
+            return self._failed(BackendFailed(writer.id, "server_error", message))
+        actions = [] if wordless else self._emit(running, writer.end_compaction(compaction.result))
+        if not self._goes_on(running):
+            return actions
+        if writer.request.compacts_only:
+            whole = replace(finished, reached_limit=False)  # the limit is ours
+            return actions + self._finish(running, writer.complete(whole, unix_now))
+        return actions + self._go_on(running, unix_now)
 
     def _failed(self, event: BackendFailed) -> list[Action]:
         running = self._lanes.running(event.response_id)
@@ -422,6 +480,13 @@ class Connection:
 
 def _sends(events: Iterable[ServerEvent]) -> list[Action]:
     return [Send(event) for event in events]
+
+
+def _check(request: CreateRequest, history: tuple[Item, ...]) -> None:
+    """Raises `Refused`."""
+    check_outputs(history)
+    if request.compacts_only and not history:
+        raise Refused("There is nothing to compact.", "missing_required_parameter", "input")
 
 
 def _found(before: tuple[Item, ...] | None, response_id: str | None) -> tuple[Item, ...]:

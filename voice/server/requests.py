@@ -14,6 +14,14 @@ import msgspec
 from msgspec import Struct
 
 from voice.server.backend import Call, CallOutput, Item, Message, Prompt, Tool
+from voice.server.compaction import (
+    LEAST_THRESHOLD_TOKENS,
+    SUMMARY_REQUEST,
+    Compaction,
+    asked,
+    expanded,
+    planned,
+)
 from voice.server.items import read_items
 from voice.server.refusals import Refused, brief
 from voice.server.tools import choose_tools, read_tools
@@ -30,6 +38,10 @@ _UNSERVED: Final = {
     "prompt": "send instructions and input",
 }
 """Fields that would change the meaning silently, and what to do instead."""
+
+_LEVEL_LIMIT: Final = 128
+"""How deeply messages may be nested; ours: what is read must be written again, one level deeper,
+by encoders whose own limits depend on how much of the stack is taken."""
 
 _ANY_OBJECT: Final = {"type": "object"}
 """The schema of `json_object`."""
@@ -55,6 +67,7 @@ class Body(Struct):
     max_output_tokens: int | None = None
     max_tool_calls: int | None = None
     truncation: Literal["auto", "disabled"] | None = None
+    context_management: list[dict[str, Any]] | None = None
     stop: str | list[str] | None = None
     text: dict[str, Any] | None = None
     reasoning: dict[str, Any] | None = None
@@ -80,6 +93,10 @@ class CreateRequest:
     tools: tuple[Tool, ...]
     tool_choice: str
     schema: dict[str, Any] | None = None
+    compact_threshold_tokens: int | None = None
+    """A longer conversation is compacted before the answer."""
+    compacts_only: bool = False
+    """A compaction is wanted instead of an answer."""
 
     @property
     def parent_id(self) -> str | None:
@@ -91,12 +108,42 @@ class CreateRequest:
         """Whether an answer is wanted, or only its preparation."""
         return self.body.generate is not False
 
+    @property
+    def steerable(self) -> bool:
+        """Whether words may be put into its response: no output, or a compaction, rules that out.
+
+        Clients reckon with the latter (`Features.compaction` of ours).
+        """
+        may_compact = self.compacts_only or self.compact_threshold_tokens is not None
+        return self.generate and not may_compact
+
+    def compaction(self, history: tuple[Item, ...]) -> Compaction | None:
+        """What may have to be made of the conversation `history` before the answer."""
+        if self.compacts_only:
+            return asked(history)
+        if self.compact_threshold_tokens is None or not self.generate:
+            return None
+        return planned(history, self.compact_threshold_tokens)
+
+    def summary_prompt(self, compaction: Compaction) -> Prompt:
+        """What the summary depends on; the head is that of an answer, for the cache's sake."""
+        return replace(
+            self.prompt((*compaction.older, Message("user", SUMMARY_REQUEST))),
+            tool_choice="none",
+            temperature=0.0,
+            top_p=None,
+            max_output_tokens=compaction.limit_tokens,
+            stop=(),
+            schema=None,
+            may_truncate=True,
+        )
+
     def prompt(self, history: tuple[Item, ...]) -> Prompt:
         """What an answer to the conversation `history` depends on."""
         body = self.body
         stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
         return Prompt(
-            items=history,
+            items=expanded(history),
             instructions=self.instructions,
             tools=self.tools,
             tool_choice=self.tool_choice,
@@ -154,7 +201,7 @@ def parse(message: str | bytes) -> Request | None:
 def check_outputs(history: tuple[Item, ...]) -> None:
     """Every output in a conversation belongs to a call before it. Raises `Refused`."""
     called: set[str] = set()
-    for item in history:
+    for item in expanded(history):
         if isinstance(item, Call):
             called.add(item.call_id)
         elif isinstance(item, CallOutput) and item.call_id not in called:
@@ -172,7 +219,21 @@ def _json_object(message: str | bytes) -> dict[str, Any]:
         raise Refused(f"The message is not valid JSON: {error}.", "invalid_json") from None
     if not isinstance(raw, dict):
         raise Refused("The message is not a JSON object.", "invalid_json")
+    if _is_too_deep(raw):
+        raise Refused(
+            f"The message is nested more than {_LEVEL_LIMIT} levels deep.", "invalid_json"
+        )
     return raw
+
+
+def _is_too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_LEVEL_LIMIT):
+        insides = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for inside in insides for one in inside if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _create(raw: dict[str, Any]) -> CreateRequest:
@@ -181,24 +242,73 @@ def _create(raw: dict[str, Any]) -> CreateRequest:
         body = msgspec.convert({k: v for k, v in raw.items() if v is not None}, Body)
         _check(body)
         tools, tool_choice = choose_tools(read_tools(body.tools or []), body.tool_choice)
+        given, compacts_only = _without_trigger(body)
         return CreateRequest(
             stream_id=stream_id,
             body=body,
-            items=read_items(body.input),
+            items=read_items(given),
             instructions=_instructions(body.instructions),
             tools=tools,
             tool_choice=tool_choice,
             schema=_schema((body.text or {}).get("format")),
+            compact_threshold_tokens=_compact_threshold(body.context_management or []),
+            compacts_only=compacts_only,
         )
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$.")
-        refusal = Refused(f"{problem}.", "invalid_type", where.rstrip("`") or None)
-    except Refused as error:
-        refusal = error
+        raise _placed(
+            Refused(f"{problem}.", "invalid_type", where.rstrip("`") or None), raw, stream_id
+        ) from None
+    except Refused as refusal:  # no name outlives this: its traceback would keep the connection
+        raise _placed(refusal, raw, stream_id)  # noqa: B904 (it is the same one)
+
+
+def _placed(refusal: Refused, raw: dict[str, Any], stream_id: str | None) -> Refused:
+    """With what is known of the lane and of what it continues."""
     refusal.stream_id = stream_id
     parent_id = raw.get("previous_response_id")
     refusal.parent_id = parent_id if isinstance(parent_id, str) else None
-    raise refusal
+    return refusal
+
+
+def _without_trigger(body: Body) -> tuple[str | list[Any] | None, bool]:
+    """The input, and whether a compaction was asked for at its end."""
+    given = body.input
+    last = given[-1] if isinstance(given, list) and given else None
+    if not isinstance(last, dict) or last.get("type") != "compaction_trigger":
+        return given, False
+    assert isinstance(given, list)
+    if body.generate is False:
+        raise Refused("A compaction cannot be prepared with generate: false.", "invalid_value")
+    return given[:-1], True
+
+
+def _compact_threshold(entries: list[dict[str, Any]]) -> int | None:
+    """The smallest threshold of `context_management`, in tokens."""
+    thresholds = [_threshold(entry, f"context_management[{n}]") for n, entry in enumerate(entries)]
+    return min(thresholds, default=None)
+
+
+def _threshold(entry: dict[str, Any], where: str) -> int:
+    kind, value = entry.get("type"), entry.get("compact_threshold")
+    if kind != "compaction":
+        raise Refused(
+            f"{where}.type must be compaction, not {brief(kind)}.", "invalid_value", f"{where}.type"
+        )
+    where = f"{where}.compact_threshold"
+    if value is None:
+        raise Refused(
+            f"{where} is needed: how many tokens a conversation may have before it is compacted.",
+            "missing_required_parameter",
+            where,
+        )
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Refused(f"{where} must be a whole number.", "invalid_type", where)
+    if value < LEAST_THRESHOLD_TOKENS:
+        raise Refused(
+            f"{where} must be at least {LEAST_THRESHOLD_TOKENS}.", "integer_below_min_value", where
+        )
+    return value
 
 
 def _steer(raw: dict[str, Any]) -> SteerRequest:

@@ -69,8 +69,9 @@ def _problem(
         return "response_not_found", message
     if target is None:
         return "response_already_completed", f"Response '{request.response_id}' has completed."
-    if not target.writer.request.generate:
-        return "steering_not_supported", "A response that only prepares cannot be steered."
+    if not target.writer.request.steerable:
+        message = "A response that only prepares, or may compact, cannot be steered."
+        return "steering_not_supported", message
     if len(target.steerings) >= STEER_LIMIT:
         message = f"{STEER_LIMIT} submissions wait for this response already."
         return "too_many_pending_steers", message

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from voice.server.backend import Call, CallOutput, Item, Message, Reasoning
+from voice.server.backend import Call, CallOutput, Compacted, Item, Message, Reasoning
 
 
 def windows(items: tuple[Item, ...], step_chars: int) -> Iterator[tuple[Item, ...]]:
@@ -44,5 +44,5 @@ def item_chars(item: Item) -> int:
             return len(arguments)
         case CallOutput(_, output):
             return len(output)
-        case Reasoning():
+        case Reasoning() | Compacted():
             return 0  # no model reads it

@@ -60,7 +60,8 @@ class Session:
     def _say(self, saying: Saying) -> None:
         match saying:
             case Send(event):
-                self._outbox.put(encode(event))
+                text = encode(event)
+                self._outbox.put(text, len(text))
             case SendText(text):
                 self._outbox.put(text)
             case _:

@@ -5,6 +5,8 @@
                     output_text.done, content_part.done, output_item.done
     for thoughts:   output_item.added, reasoning_text.delta …, .done, output_item.done
     for a call:     output_item.added, function_call_arguments.delta, .done, output_item.done
+    for a summary:  output_item.added, compaction.compacting where it was asked for,
+                    output_item.done
     and one end:    completed, incomplete or failed
 
 Pure: ids come from a function, time is an argument. Sequence numbers count from 0 in each
@@ -22,6 +24,8 @@ from msgspec import structs
 from voice.responses.events import (
     ArgumentsDelta,
     ArgumentsDone,
+    Compacting,
+    Compaction,
     Completed,
     ContentPartAdded,
     ContentPartDone,
@@ -47,13 +51,14 @@ from voice.responses.events import (
     ServerEvent,
     Usage,
 )
-from voice.server.backend import Call, Finished, Item, Message, Reasoning
+from voice.server.backend import Call, Compacted, Finished, Item, Message, Reasoning
+from voice.server.compaction import sealed, unsealed
 from voice.server.requests import CreateRequest
 
 NewId = Callable[[str], str]
-"""A fresh id that begins with the prefix given: `resp`, `msg`, `rs`, `fc` or `call`."""
+"""A fresh id that begins with the prefix given: `resp`, `msg`, `rs`, `fc`, `call` or `cmp`."""
 
-WrittenItem = OutputMessage | ReasoningItem | FunctionCall
+WrittenItem = OutputMessage | ReasoningItem | FunctionCall | Compaction
 
 E = TypeVar("E", bound=ServerEvent)
 
@@ -69,6 +74,7 @@ class ResponseWriter:
         self._output: list[WrittenItem] = []
         self._open: OutputMessage | ReasoningItem | None = None
         self._pieces: list[str] = []  # of what is open
+        self._compaction: Compaction | None = None  # begun
         self._response = _blank_response(request, self.id, model, unix_now)
 
     @property
@@ -136,11 +142,30 @@ class ResponseWriter:
             self.number(OutputItemDone(output_index=at, item=done)),
         ]
 
+    def begin_compaction(self) -> list[ServerEvent]:
+        """A summary begins; it joins the output when it is whole. Nothing else is open."""
+        assert self._open is None
+        item = self._compaction = Compaction(id=self._new_id("cmp"))
+        at = len(self._output)
+        events: list[ServerEvent] = [OutputItemAdded(output_index=at, item=structs.replace(item))]
+        if self.request.compacts_only:
+            events.append(Compacting(item_id=str(item.id), output_index=at))
+        return [self.number(event) for event in events]
+
+    def end_compaction(self, compacted: Compacted) -> list[ServerEvent]:
+        """What the conversation goes on from."""
+        events = [] if self._compaction else self.begin_compaction()
+        item, self._compaction = self._compaction, None
+        assert item
+        item.encrypted_content = sealed(compacted)
+        self._output.append(item)
+        return [*events, self.number(OutputItemDone(output_index=self._index, item=item))]
+
     def complete(self, finished: Finished, unix_now: float) -> list[ServerEvent]:
         """The end of a whole response, or of one that was cut at the limit of its length."""
         events: list[ServerEvent] = []
-        thoughts_only = all(isinstance(item, ReasoningItem) for item in self._output)
-        if self.request.generate and thoughts_only:
+        unsaid = all(isinstance(item, ReasoningItem | Compaction) for item in self._output)
+        if self.request.generate and not self.request.compacts_only and unsaid:
             events += self._open_message()  # clients expect one, even where nothing was said
         self._response.usage = _usage(finished)
         if finished.reached_limit:
@@ -235,6 +260,8 @@ def _item(item: WrittenItem) -> Item:
             return Reasoning(msgspec.to_builtins(item))
         case FunctionCall():
             return Call(item.call_id, item.name, item.arguments)
+        case Compaction():
+            return unsealed(item.encrypted_content, "output")
 
 
 def _choice_in_force(request: CreateRequest) -> str | dict[str, Any]:

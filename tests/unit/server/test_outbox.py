@@ -32,6 +32,22 @@ async def test_whoever_fills_it_too_far_waits_until_it_is_emptied() -> None:
     await waiting
 
 
+async def test_few_that_are_large_fill_it_too() -> None:
+    outbox: Outbox[str] = Outbox(10)
+    for _ in range(3):
+        await outbox.room()
+        outbox.put("large", 2 << 20)
+    waiting = asyncio.create_task(outbox.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await outbox.take()
+    await waiting
+    outbox.put("large", 9 << 20)
+    outbox.shut()
+    outbox.put("large", 9 << 20)
+    await outbox.room()
+
+
 async def test_nobody_waits_for_one_that_is_shut() -> None:
     outbox: Outbox[int] = Outbox(1)
     outbox.put(0)

@@ -495,6 +495,9 @@ def test_every_kind_of_event_that_is_defined_is_sent_and_official() -> None:
     client.create(temperature="hot")
     client.create()
     client.cancel()
+    hello: dict[str, Any] = {"role": "user", "content": "Hello"}
+    client.create([hello, hello | {"role": "assistant"}, hello, {"type": "compaction_trigger"}])
+    client.produce(TextDelta("A greeting."), DONE)
     assert {event["type"] for event in client.events} == set(SERVER_EVENTS)  # each was validated
 
 

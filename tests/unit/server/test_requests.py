@@ -144,6 +144,20 @@ def test_what_is_refused_is_named(fields: dict[str, Any], param: str) -> None:
     assert refused.value.status == 400
 
 
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_what_is_nested_too_deeply_to_be_written_again_is_refused(opening: str) -> None:
+    """JSON's reader goes deeper than its writer, so 990 levels were read, and then a crash."""
+    closing = "]" if opening == "[" else "}"
+    for levels in (127, 128, 900, 990, 5000):
+        item = '{"type": "function_call", "call_id": "c", "name": "f", "arguments": %s}'
+        nested = opening * levels + "0" + closing * levels
+        message = f'{{"type": "response.create", "input": [{item % nested}]}}'
+        with pytest.raises(Refused) as refused:
+            parse(message)
+        assert refused.value.body.code == "invalid_json"
+    assert create(input=[{"role": "user", "content": [{"text": "a", "x": [[[]]] * 500}]}])
+
+
 @pytest.mark.parametrize("message", ["", "{", "[]", "null", '{"type": 5}', "[" * 100_000, b"\xff"])
 def test_what_is_not_a_request_is_refused(message: str | bytes) -> None:
     with pytest.raises(Refused):
