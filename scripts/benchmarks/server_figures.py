@@ -1,0 +1,54 @@
+"""From measured times to figures, targets and a table."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scripts.benchmarks.figures import rounded
+from scripts.benchmarks.responses_figures import Target
+
+TARGETS: Mapping[str, Target] = {
+    "first_token_websocket_to_cold": Target(0.25),
+    "first_token_websocket_to_warm": Target(1.02),  # never slower, but for what chance adds
+    "first_token_websocket_last_turn_to_first": Target(1.3),
+    "relayed_events_per_second": Target(10_000, least=True),
+    "connection_mb": Target(1.0),
+}
+
+
+def first_token_ratios(seconds: Mapping[str, Mapping[int, Sequence[float]]]) -> dict[str, Any]:
+    """What a WebSocket saves in the longest conversation; times are by way and turn.
+
+    With the warm cache, whose times are close, each is compared to its neighbour in time.
+    """
+    websocket, warm = seconds["websocket"], seconds["warm"]
+    first, last = min(websocket), max(websocket)
+    median = statistics.median(websocket[last])
+    pairs = zip(websocket[last], warm[last], strict=True)
+    return {
+        "first_token_websocket_to_cold": rounded(median / statistics.median(seconds["cold"][last])),
+        "first_token_websocket_to_warm": rounded(statistics.median(a / b for a, b in pairs)),
+        "first_token_websocket_last_turn_to_first": rounded(
+            median / statistics.median(websocket[first])
+        ),
+    }
+
+
+def verdicts(figures: Mapping[str, Any]) -> dict[str, str]:
+    """What became of each target for which there is a figure."""
+    return {
+        name: target.verdict(figures[name])
+        for name, target in TARGETS.items()
+        if figures.get(name) is not None
+    }
+
+
+def report_lines(figures: Mapping[str, Any], judged: Mapping[str, str]) -> list[str]:
+    """All single figures, with what was aimed at and what became of it."""
+    return [
+        f"{name:48} {value:>10g}" + (f"  {TARGETS[name]}: {judged[name]}" if name in judged else "")
+        for name, value in figures.items()
+        if isinstance(value, int | float)
+    ]
