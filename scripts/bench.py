@@ -107,5 +107,83 @@ def responses(
     print(report(measure_responses(chosen, lambda result: write(out, result), quick=quick)))
 
 
+@app.command()
+def speak(
+    name: Annotated[str, typer.Option("--voice", help="A voice's name or .onnx file.")] = (
+        "en_US-joe-medium"
+    ),
+    rounds: Annotated[int, typer.Option(help="How often each clause is spoken.")] = 5,
+    threads: Annotated[str, typer.Option(help="Numbers of cores, with commas between.")] = "1,2",
+    out: Json = None,
+) -> None:
+    """Time to the first sound of clauses, work for a second of sound, and whether it is right."""
+    from scripts.benchmarks.speak import measure_speak, report  # noqa: PLC0415
+
+    result = measure_speak(name, rounds, [int(count) for count in threads.split(",")])
+    write(out, result)
+    print(report(result))
+
+
+@app.command()
+def commands(
+    model: Annotated[str, typer.Option(help="A model's name or .gguf file.")] = (
+        "qwen2.5-coder-0.5b"
+    ),
+    out: Json = None,
+) -> None:
+    """Spoken commands: whether the right tools are called, and none where none is due."""
+    from scripts.benchmarks.commands import measure_commands, report  # noqa: PLC0415
+    from voice.models.resolve import weights  # noqa: PLC0415
+
+    result = measure_commands(weights(model, ".gguf"))
+    write(out, result)
+    print(report(result))
+
+
+@app.command()
+def server(
+    parts: Annotated[str, typer.Option(help="What to measure, with commas between.")] = (
+        "talk,events,connections,stop"
+    ),
+    quick: Annotated[bool, typer.Option(help="A few repeats, without a model.")] = False,
+    plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw into DIR.")] = None,
+    out: Json = None,
+) -> None:
+    """The local server: first words by way and turn, relaying, connections, stopping."""
+    from scripts.benchmarks.server import PARTS, measure_server, report  # noqa: PLC0415
+
+    chosen = [name.strip() for name in parts.split(",")]
+    for name in chosen:
+        if name not in PARTS:
+            known = ", ".join(PARTS)
+            raise typer.BadParameter(f"{name}: the parts are {known}", param_hint="--parts")
+    result = measure_server(chosen, lambda figures: write(out, figures), quick=quick)
+    if plots is not None and "first_token_by_way" in result["figures"]:
+        from scripts.benchmarks.server_plot import plot_first_token  # noqa: PLC0415
+
+        plot_first_token(result["figures"], plots / "server-first-token.png")
+    print(report(result))
+
+
+@app.command()
+def duplex(
+    agent: Annotated[
+        str, typer.Option(help="`script` (150 ms, 60 tokens/s); `local`: voice-to-voice alone.")
+    ] = "script",
+    minutes: Annotated[float, typer.Option(help="The agent's speech on each echo path.")] = 0.4,
+    quick: Annotated[bool, typer.Option(help="A few of each: does it work?")] = False,
+    out: Json = None,
+) -> None:
+    """How the agent gives way to recordings of people, and not to its echo, through the rig."""
+    from scripts.benchmarks.duplex import Plan, measure_duplex  # noqa: PLC0415
+    from scripts.benchmarks.duplex import quick as quick_plan  # noqa: PLC0415
+    from scripts.benchmarks.duplex_figures import report  # noqa: PLC0415
+
+    if agent not in ("script", "local"):
+        raise typer.BadParameter("it is script or local", param_hint="--agent")
+    plan = quick_plan(agent, minutes) if quick else Plan(agent, minutes=minutes)
+    print(report(measure_duplex(plan, lambda figures: write(out, figures))))
+
+
 if __name__ == "__main__":
     app()

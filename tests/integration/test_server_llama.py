@@ -7,11 +7,14 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from voice.server.answer import UnusableSchema
 from voice.server.backend import (
     Call,
     CallOutput,
@@ -209,6 +212,138 @@ async def test_a_call_can_be_demanded(backend: LlamaBackend) -> None:
     assert isinstance(call, ToolCall)
     assert call.name == "set_timer"
     assert isinstance(json.loads(call.arguments)["minutes"], int)
+
+
+async def test_two_things_asked_for_are_two_calls(backend: LlamaBackend) -> None:
+    said = "Set a timer for three minutes and another one for ten minutes."
+    first, second, last = await answer(backend, prompt(said, tools=TOOLS, limit=100))
+    assert isinstance(first, ToolCall)
+    assert isinstance(second, ToolCall)
+    assert isinstance(last, Finished)
+    minutes = {json.loads(call.arguments)["minutes"] for call in (first, second)}
+    assert minutes == {3, 10}
+    one = replace(prompt(said, tools=TOOLS, limit=100), parallel_calls=False)
+    assert len(await answer(backend, one)) == 2
+
+
+async def test_a_call_that_exceeds_the_limit_is_not_made(backend: LlamaBackend) -> None:
+    (only,) = await answer(backend, prompt("Set a timer for five minutes.", tools=TOOLS, limit=8))
+    assert isinstance(only, Finished)
+    assert only.reached_limit
+    assert only.output_tokens <= 8
+
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "nested": {
+        "type": "object",
+        "properties": {
+            "place": {
+                "type": "object",
+                "properties": {"city": {"type": "string", "maxLength": 20}},
+                "required": ["city"],
+                "additionalProperties": False,
+            },
+            "kinds": {
+                "type": "array",
+                "items": {"enum": ["big", "old"]},
+                "minItems": 1,
+                "maxItems": 2,
+            },
+        },
+        "required": ["place", "kinds"],
+        "additionalProperties": False,
+    },
+    "reference": {
+        "$ref": "#/$defs/answer",
+        "$defs": {"answer": {"type": "string", "enum": ["Paris", "Rome"]}},
+    },
+    "any of": {"anyOf": [{"type": "boolean"}, {"type": "string", "enum": ["Paris"]}]},
+}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+async def test_a_text_follows_its_schema(backend: LlamaBackend, name: str) -> None:
+    asked = replace(prompt("What is the capital of France?", limit=60), schema=SCHEMAS[name])
+    pieces = await answer(backend, asked)
+    value = json.loads(text(pieces))
+    assert not finished(pieces).reached_limit
+    if name == "nested":
+        assert value["place"].keys() == {"city"}
+        assert set(value["kinds"]) <= {"big", "old"}
+    else:
+        assert value in ("Paris", "Rome", True, False)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "banana"},
+        {"$ref": "#/$defs/nothing"},
+        {"type": "object", "properties": [1]},
+        {"type": "string", "pattern": "("},
+        {"type": "integer", "minimum": 5, "maximum": 3},
+    ],
+    ids=str,
+)
+async def test_a_schema_without_a_grammar_is_refused(
+    backend: LlamaBackend, schema: dict[str, Any]
+) -> None:
+    with pytest.raises(UnusableSchema, match="grammar"):
+        await answer(backend, replace(prompt("Hello."), schema=schema))
+
+
+async def test_a_call_may_be_made_where_the_text_has_a_schema(backend: LlamaBackend) -> None:
+    schema = SCHEMAS["reference"]
+    asked = replace(prompt("Set a timer for five minutes.", tools=TOOLS), schema=schema)
+    assert isinstance((await answer(backend, asked))[0], ToolCall)
+    asked = replace(prompt("What is the capital of France?", tools=TOOLS), schema=schema)
+    assert text(await answer(backend, asked)) == '"Paris"'
+
+
+async def test_a_schema_is_kept_to_until_a_stop_or_the_limit(backend: LlamaBackend) -> None:
+    asked = replace(prompt("Name ten cities.", limit=6), schema={"type": "array"})
+    pieces = await answer(backend, asked)
+    assert text(pieces).startswith("[")
+    assert finished(pieces).reached_limit
+    assert finished(pieces).output_tokens == 6
+    asked = replace(prompt("Paris?"), schema=SCHEMAS["reference"], stop=("aris",))
+    assert text(await answer(backend, asked)) in ('"P', '"Rome"')
+
+
+async def test_a_tool_whose_schema_has_no_grammar_is_called_all_the_same(
+    backend: LlamaBackend,
+) -> None:
+    parameters = {"type": "object", "properties": {"city": {"type": "banana"}}}
+    tool = Tool("get_weather", "Get the weather of a city.", parameters)
+    asked = replace(prompt("Weather in Rome?", tools=(tool,), limit=60), tool_choice="required")
+    call = (await answer(backend, asked))[0]
+    assert isinstance(call, ToolCall)
+    assert isinstance(json.loads(call.arguments), dict)
+
+
+async def test_the_same_is_said_each_time_at_temperature_0_or_with_no_choice(
+    backend: LlamaBackend,
+) -> None:
+    greedy = prompt("Name a colour.", limit=8)
+    narrow = replace(greedy, temperature=1.5, top_p=0.0)
+    said = [text(await answer(backend, one)) for one in (greedy, greedy, narrow, narrow)]
+    assert said[0] == said[1]
+    assert said[2] == said[3]
+
+
+async def test_a_fork_beside_what_runs_and_after_it_finds_what_is_cached(
+    backend: LlamaBackend,
+) -> None:
+    """Beside it another slot is needed, and no prefix can be copied there; afterwards it can."""
+    head = Message("user", "Remember these words: " + "apple river stone cloud " * 40)
+    heard = Message("assistant", "I will.")
+    parent = await backend.prepare(prompt(head, heard))
+    running = backend.generate(prompt(head, heard, "Tell me a story.", limit=200))
+    async with aclosing(running) as pieces:
+        await anext(pieces)
+        await answer(backend, prompt(head, heard, "What was the first one?", limit=2))
+    later = finished(await answer(backend, prompt(head, heard, "And the last one?", limit=2)))
+    assert later.cached_tokens >= parent.input_tokens - 2
 
 
 async def test_its_own_listener_lets_nobody_in(backend: LlamaBackend) -> None:

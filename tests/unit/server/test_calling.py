@@ -8,9 +8,11 @@ import pytest
 
 from voice.server.backend import Tool
 from voice.server.calling import (
-    arguments_schemas,
+    arguments_grammars,
     begins_call,
+    is_another,
     is_call,
+    least_odds,
     names_tool,
     probabilities,
     valid_arguments,
@@ -20,21 +22,33 @@ TOOLS = [Tool("get_time", "", {}), Tool("set_timer", "", {})]
 
 
 def test_both_signals_must_agree() -> None:
-    assert is_call(0.9, 0.95)  # a timer
-    assert is_call(0.13, 0.999)  # a time asked for in a roundabout way
-    assert not is_call(0.96, 0.03)  # a call, but of a function that there is not
-    assert not is_call(0.6, 0.76)  # a story
-    assert not is_call(0.84, 0.71)  # two plus two, after a question for the time
-    assert not is_call(0.001, 0.97)  # words, however sure the name
+    small, larger = least_odds(491_400_064), least_odds(1_117_320_768)
+    assert is_call(0.9, 0.95, small)  # a timer
+    assert is_call(0.13, 0.999, small)  # a time asked for in a roundabout way
+    assert not is_call(0.96, 0.03, small)  # a call, but of a function that there is not
+    assert not is_call(0.45, 0.7, small)  # a story
+    assert not is_call(0.001, 0.97, small)  # words, however sure the name
+    assert is_call(0.4, 0.7, larger)  # clearer in what it means
+    assert not is_call(0.4, 0.7, small)
+    assert not is_call(0.0001, 0.9, larger)
+
+
+def test_another_call_needs_less() -> None:
+    assert is_another(0.000007, 0.998)  # lights and a timer: the least sure of the doubles
+    assert is_another(0.26, 0.999)  # two timers
+    assert not is_another(0.00004, 0.9)  # rain tomorrow: the surest of those that are one
+    assert not is_another(0.0, 0.99)
 
 
 def test_braces_begin_calls() -> None:
     assert begins_call({'{"': 0.5, " {": 0.2, "The": 0.3}) == pytest.approx(0.7)
 
 
-def test_names_are_found_by_their_first_token() -> None:
+def test_names_are_found_token_by_token() -> None:
     found = names_tool({"get": 0.4, "set_timer": 0.3, "joke": 0.2, "": 0.1}, TOOLS)
     assert found == pytest.approx(0.7)
+    after = names_tool({"_time": 0.5, "_capital": 0.3, '_time",': 0.1}, TOOLS, "get")
+    assert after == pytest.approx(0.6)
 
 
 def test_probabilities_come_from_logarithms() -> None:
@@ -44,18 +58,39 @@ def test_probabilities_come_from_logarithms() -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "[]", '{"a": ', "{} {}", "[" * 100_000])
 def test_what_is_not_an_object_is_no_arguments(text: str) -> None:
-    assert valid_arguments(text) is None
+    assert valid_arguments(text, TOOLS[0]) is None
 
 
 def test_arguments_are_kept() -> None:
-    assert valid_arguments(' {"name":"Tee für Ömer"} ') == '{"name": "Tee für Ömer"}'
+    assert valid_arguments(' {"name":"Tee für Ömer"} ', TOOLS[1]) == '{"name": "Tee für Ömer"}'
 
 
-def test_the_second_schema_has_only_what_is_required() -> None:
+def test_a_number_is_whole_where_only_rounding_made_it_another() -> None:
+    assert valid_arguments('{"a": 30.000000000000004, "b": 0.5}', TOOLS[1]) == '{"a": 30, "b": 0.5}'
+    assert valid_arguments('{"a": 1e999}', TOOLS[1]) is not None
+
+
+def test_an_optional_text_that_is_no_text_is_left_out() -> None:
+    tool = Tool("t", "", {"properties": {"label": {}, "id": {}}, "required": ["id"]})
+    assert valid_arguments('{"label": "your_label_here", "id": "the_id"}', tool) == (
+        '{"id": "the_id"}'
+    )
+    assert valid_arguments('{"label": "label"}', tool) == '{"label": "label"}'
+
+
+def test_each_grammar_asks_less_than_the_one_before() -> None:
     properties = {"minutes": {"type": "integer"}, "name": {"type": "string"}}
     tool = Tool("set_timer", "", {"properties": properties, "required": ["minutes"]})
-    whole, least = arguments_schemas(tool)
-    assert whole["properties"] == properties
-    assert least["properties"] == {"minutes": {"type": "integer"}}
-    assert whole["type"] == least["type"] == "object"
-    assert len(arguments_schemas(Tool("get_time", "", {}))) == 1
+    whole, least, anything = arguments_grammars(tool)
+    assert '"name"' in whole
+    assert '"minutes"' in whole
+    assert '"name"' not in least
+    assert '"minutes"' in least
+    assert '"minutes"' not in anything
+    assert len(arguments_grammars(Tool("get_time", "", {}))) == 2
+
+
+def test_arguments_that_the_schema_does_not_name_are_not_allowed_unless_it_says_so() -> None:
+    assert '"additionalProperties": false' in arguments_grammars(TOOLS[0])[0]
+    free = Tool("free", "", {"additionalProperties": True})
+    assert '"additionalProperties": true' in arguments_grammars(free)[0]

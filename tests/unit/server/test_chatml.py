@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice.server.backend import Call, CallOutput, Item, Message, Prompt, Tool
+from voice.server.backend import Call, CallOutput, Item, Message, Prompt, Reasoning, Tool
 from voice.server.chatml import callable_tools, render, render_open
 
 TIMER = Tool(
@@ -57,6 +57,43 @@ def test_calls_and_outputs_are_shown_as_in_the_examples() -> None:
     assert '<|im_start|>assistant\n{"name": "get_time", "arguments": {}}<|im_end|>\n' in rendered
     assert "<tool_response>\nnoon\n</tool_response>" in rendered
     assert '{"name": "set_timer", "arguments": {"minutes": 3}}' in rendered
+
+
+def test_calls_of_one_answer_are_one_turn_and_so_are_their_outputs() -> None:
+    calls = (Call("c", "get_time", "{}"), Call("d", "set_timer", '{"minutes": 9}'))
+    rendered = render(prompt(HELLO, *calls, CallOutput("c", "noon"), CallOutput("d", "set")))
+    assert (
+        '<|im_start|>assistant\n{"name": "get_time", "arguments": {}}\n'
+        '{"name": "set_timer", "arguments": {"minutes": 9}}<|im_end|>\n'
+        "<|im_start|>user\n<tool_response>\nnoon\n</tool_response>\n"
+        "<tool_response>\nset\n</tool_response><|im_end|>\n"
+    ) in rendered
+
+
+def test_what_another_model_thought_is_left_out() -> None:
+    thought = Reasoning({"type": "reasoning", "summary": [{"text": "a secret"}]})
+    assert "secret" not in render(prompt(HELLO, thought, Message("assistant", "Hi.")))
+
+
+def test_tools_are_told_with_what_their_parameters_mean() -> None:
+    properties = {
+        "lamp": {"type": "string", "description": "Which lamp."},
+        "way": {"enum": ["up", "down"]},
+    }
+    tool = Tool("dim", "Dim a lamp.", {"properties": properties, "required": ["lamp"]})
+    told = "dim(lamp, way?): Dim a lamp. lamp: Which lamp. way: one of up, down."
+    assert told in render(prompt(HELLO, tools=(tool,)))
+
+
+def test_two_calls_are_shown() -> None:
+    rendered = render(prompt(HELLO))
+    both = '{"name": "set_timer", "arguments": {"minutes": 3}}\n{"name": "get_time"'
+    assert both in rendered
+    assert "Set a timer, 3 minutes and tell the time, please." in rendered
+
+
+def test_a_schema_of_the_answer_is_told() -> None:
+    assert '{"type": "integer"}' in render(replace(prompt(HELLO), schema={"type": "integer"}))
 
 
 def test_a_tool_that_has_answered_is_not_called_again_until_the_user_speaks() -> None:
