@@ -7,9 +7,11 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from voice.audio.frames import AudioInput, AudioOutput
 from voice.audio.onset_listener import OnsetListener
 from voice.clock import Clock
 from voice.config import Options
-from voice.errors import UsageError
+from voice.errors import ModelError, UsageError
 from voice.listen.gate import Gate
 from voice.listen.judge import EndOfTurnWorker
 from voice.listen.vad import choose_vad
@@ -32,8 +34,11 @@ from voice.responses.options import AgentOptions
 from voice.responses.presets import PRESETS, resolve_agent
 from voice.responses.requests import Features
 from voice.responses.transports import TransportKind, open_transport
-from voice.session import Parts, Session
+from voice.session import Parts, Session, fixed_phrases
+from voice.speak.clips import Clips, ClipSynthesizer, clip_key
+from voice.speak.options import SpeakOptions
 from voice.speak.playback import Playback
+from voice.speak.synthesizer import Synthesizer
 from voice.speak.worker import SynthesisWorker
 from voice.tools.builtin import time_tool
 from voice.tools.runner import Toolbox
@@ -64,6 +69,8 @@ async def open_session(
     options: Options, devices: Devices, trace: Trace, *, resume: bool = False
 ) -> AsyncIterator[Session]:
     """A session that is ready to run. Models and server are loaded side by side.
+
+    The voice may still be loading, unless the devices are patient; `run` fails if it cannot be.
 
     `resume` goes on with the journal's last conversation. Raises `VoiceError`s, in a group where
     several failed.
@@ -105,6 +112,7 @@ async def open_session(
             await agent.connected()
         if devices.patient:
             await agent.ready()
+            await synthesizer.result().prepare()
         echo = devices.input if isinstance(devices.input, EchoCancellingMicrophone) else None
         yield Session(
             Parts(
@@ -297,8 +305,26 @@ def _load_judge(options: Options) -> EndOfTurnWorker | None:
 
 
 def _load_synthesizer(options: Options, rate: int) -> SynthesisWorker:
+    """A voice that is still loading, and until then says what it has said before."""
+    from voice.models.cache import default_cache
     from voice.models.resolve import weights
+
+    speak = options.speak
+    model = weights(speak.voice, ".onnx")
+    clips = Clips.open(default_cache().root / "clips", clip_key(model, rate, speak))
+    loader = ThreadPoolExecutor(1, thread_name_prefix="voice")
+    voice = loader.submit(_load_voice, model, rate, speak)
+    loader.shutdown(wait=False)
+    ahead = [partial(_keep, clips, phrase, voice) for phrase in fixed_phrases(speak)]
+    return SynthesisWorker(ClipSynthesizer(clips, voice, rate), voice, ahead)
+
+
+def _load_voice(model: Path, rate: int, speak: SpeakOptions) -> Synthesizer:
     from voice.speak.piper import PiperSynthesizer
 
-    model = weights(options.speak.voice, ".onnx")
-    return SynthesisWorker(PiperSynthesizer.load(model, rate, options.speak))
+    return PiperSynthesizer.load(model, rate, speak)
+
+
+def _keep(clips: Clips, phrase: str, voice: Future[Synthesizer]) -> None:
+    with suppress(ModelError):  # an answer will tell that the voice fails
+        clips.add([phrase], voice.result())

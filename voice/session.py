@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from voice.audio.echo import EchoCancellingMicrophone
 from voice.audio.frames import SAMPLE_RATE, AudioInput, AudioOutput, Frame
@@ -47,6 +49,8 @@ from voice.responses.signals import (
     TextReceived,
     WentOn,
 )
+from voice.speak.chunker import Chunker
+from voice.speak.cues import THINKING_SECONDS, Cues
 from voice.speak.options import SpeakOptions
 from voice.speak.playback import Playback, PlaybackEvent, PlaybackStarted, QuestionPlayed
 from voice.speak.speech import Speech
@@ -96,6 +100,9 @@ _BEHIND_SECONDS = 1.0
 """Words that come later than this after they were asked for keep the user waiting: traced."""
 
 APOLOGY = "Sorry, something went wrong, and I have no answer."
+
+_POLL_SECONDS = 0.02
+"""Between two looks at whether the apology was heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +167,8 @@ class Session:
         self._underruns = 0
         self._settled = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
+        self._cues = Cues(parts.output, wanted=parts.speak.earcons)
+        self._thinking: asyncio.Task[None] | None = None
         self._input_ended = False
 
     async def run(self) -> None:
@@ -169,17 +178,20 @@ class Session:
         try:
             await parts.input.open()
             self._trace.mark("listening", self._clock.now())
+            self._cues.play("listening")
             parts.transcriber.warm_up()
             if parts.judge:
                 parts.judge.warm_up()
             async with self._tasks:
                 listening = self._tasks.create_task(self._listen())
                 following = self._tasks.create_task(self._follow())
+                preparing = self._tasks.create_task(parts.synthesizer.prepare())
                 await self._take_turns()
                 await self._settle_all()
                 self._drop_speech()  # of an answer begun early that nobody asked for any more
                 listening.cancel()
                 following.cancel()
+                preparing.cancel()
                 if self._timer:
                     self._timer.cancel()
         finally:
@@ -287,6 +299,7 @@ class Session:
             case Answer(turn, text):
                 self._turn = _Turn(turn, text)
                 self._parts.agent.tell(Asked(turn, text))
+                self._thinking = self._tasks.create_task(self._think(turn))
             case Announce(turn, text):
                 self._turn = _Turn(turn, "")
                 self._parts.agent.tell(Announced(turn, text))
@@ -370,13 +383,13 @@ class Session:
             case TextReceived(turn, text):
                 if not self._trace.marked("token.first", turn):
                     self._trace.mark("token.first", now, turn)
-                self._speech.say(text)
+                self._say(self._speech, text)
             case AnswerWritten():
                 self._finish(self._speech, now)
             case AnswerFailed(_, reason):
                 assert self._turn is not None
                 self._turn.failure = reason
-                self._speech.say(f" {APOLOGY}" if self._speech.text else APOLOGY)
+                self._say(self._speech, f" {APOLOGY}" if self._speech.text else APOLOGY)
                 self._speech.finish()
 
     def _begin_speech(self, turn: int, *, held: bool) -> None:
@@ -395,10 +408,23 @@ class Session:
             speech.hold()
         self._speaking = self._tasks.create_task(self._speak(speech))
 
+    def _say(self, speech: Speech, text: str) -> None:
+        self._cues.end()
+        speech.say(text)
+
+    async def _think(self, turn: int) -> None:
+        """Make a sound if the answer has no word yet after a while, and nobody speaks."""
+        await self._clock.sleep_until(self._clock.now() + THINKING_SECONDS)
+        waits = self._turn is not None and self._turn.number == turn and not self._turn.held
+        if waits and not (self._speech and self._speech.text):
+            self._cues.play("thinking")
+
     def _give_way(self, action: Duck | Unduck | Hold | Resume) -> None:
         """Change how the answer sounds; what is held may not have begun yet."""
         assert self._turn is not None
         self._turn.held = isinstance(action, Hold)
+        if self._turn.held:
+            self._cues.end()
         if self._speech is None or self._speech.turn != action.turn:
             return
         match action:
@@ -427,7 +453,8 @@ class Session:
             self._turn.eager = True
         speech.release()
         if self._speaking and self._speaking.done():  # the voice failed before anybody listened
-            self._post(AnswerEnded(speech.turn, self._speaking.result()))
+            ending = self._end_answer(speech.turn, self._speaking.result(), "")
+            self._speaking = self._tasks.create_task(ending)
         if speech.written:
             self._trace.mark("answer.written", now, speech.turn, text=speech.text)
 
@@ -444,8 +471,29 @@ class Session:
         except* VoiceError as errors:
             failure = str(errors.exceptions[0])
         if self._turn is not None and self._turn.number == speech.turn:
-            self._post(AnswerEnded(speech.turn, self._turn.failure or failure))
+            await self._end_answer(speech.turn, failure, self._turn.failure)
         return failure
+
+    async def _end_answer(self, turn: int, voice_failure: str, failure: str) -> str:
+        """Nothing more can be said of it, but for an apology if it was the voice that failed."""
+        if voice_failure:
+            await self._apologize()
+        self._post(AnswerEnded(turn, failure or voice_failure))
+        return voice_failure
+
+    async def _apologize(self) -> None:
+        """Without the voice: this is said if it was said before and kept, and is no answer."""
+        output, synthesizer = self._parts.output, self._parts.synthesizer
+        with suppress(VoiceError):
+            with self._clock.working():
+                async with aclosing(synthesizer.synthesize(APOLOGY)) as sounds:
+                    pieces = [sound.samples async for sound in sounds]
+            samples = np.concatenate([np.zeros(0, np.int16), *pieces])
+            end = output.write(samples) + len(samples)
+            while (position := output.position()).played < end:
+                for event in self._parts.playback.advance(position, self._clock.now()):
+                    self._report_playback(event)
+                await self._clock.sleep_until(self._clock.now() + _POLL_SECONDS)
 
     def _report_playback(self, event: PlaybackEvent) -> None:
         match event:
@@ -470,6 +518,7 @@ class Session:
             heard = speech.text
         self._end_turn(now, speech.text, heard, interrupted=False)
         if failure:
+            self._cues.play("error")
             self._trace.mark("answer.failed", now, turn, reason=failure)
             self._parts.agent.tell(Interrupted(turn, _answered(speech.text, heard)))
         else:
@@ -479,6 +528,8 @@ class Session:
         """The turn counts as completed once its items are settled, and kept."""
         turn, self._turn = self._turn, None
         assert turn is not None
+        if self._thinking:
+            self._thinking.cancel()
         underruns, self._underruns = self._underruns, self._parts.output.underruns
         if self._underruns > underruns:
             count = self._underruns - underruns
@@ -515,6 +566,13 @@ class Session:
         if overruns or underruns:
             now = self._clock.now()
             self._trace.mark("audio.lost", now, overruns=overruns, underruns=underruns)
+
+
+def fixed_phrases(options: SpeakOptions) -> list[str]:
+    """What the session says by itself, as it is spoken: whole, and as the first of an answer."""
+    chunker = Chunker(options)
+    clauses = [*chunker.receive(APOLOGY), *chunker.finish()]
+    return list(dict.fromkeys([APOLOGY, *(clause.text for clause in clauses)]))
 
 
 def _answered(text: str, heard: str) -> str:

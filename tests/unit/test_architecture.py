@@ -34,7 +34,7 @@ PURE = {
         "responses.recovery responses.requests responses.signals responses.steering",
         "responses.uplink",
         "speak.abbreviations speak.ahead speak.blocks speak.chunker speak.clause_ends",
-        "speak.earcons speak.english speak.english_dates speak.english_numbers",
+        "speak.cues speak.earcons speak.english speak.english_dates speak.english_numbers",
         "speak.english_units speak.formula speak.levels speak.marks speak.markup speak.options",
         "speak.placed speak.playback speak.shaping speak.speakable speak.synthesizer speak.trim",
         "speak.windows speak.words",

@@ -1,17 +1,21 @@
-"""What the server of our own is told to do."""
+"""What the server of our own is told to do, and how the voice is loaded."""
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from voice.build import _serving
-from voice.config import load
-from voice.errors import UsageError
+from voice.build import _load_synthesizer, _serving
+from voice.config import load as load_options
+from voice.errors import ModelError, UsageError
 from voice.models import resolve
 from voice.server.serve import ServeOptions
+from voice.session import fixed_phrases
+from voice.speak.fake import FakeSynthesizer
+from voice.speak.piper import PiperSynthesizer
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +66,53 @@ def models(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_backend_gets_what_belongs_to_it(
     server: dict[str, Any], agent: dict[str, Any], serving: ServeOptions
 ) -> None:
-    assert _serving(load(None, {}, {"server": server, "agent": agent})) == serving
+    assert _serving(load_options(None, {}, {"server": server, "agent": agent})) == serving
 
 
 def test_an_upstream_server_has_to_be_named() -> None:
     with pytest.raises(UsageError, match="`upstream` in"):
-        _serving(load(None, {}, {"server": {"backend": "upstream"}}))
+        _serving(load_options(None, {}, {"server": {"backend": "upstream"}}))
+
+
+async def test_our_own_words_are_kept_and_said_while_the_voice_is_loading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "v.onnx").touch()
+    monkeypatch.setenv("VOICE_CACHE", str(tmp_path))
+    monkeypatch.setattr(resolve, "weights", lambda name, suffix: tmp_path / f"{name}{suffix}")
+    allowed = threading.Event()
+
+    def load(model: Path, rate: int, options: object) -> FakeSynthesizer:
+        assert allowed.wait(10)
+        return FakeSynthesizer(rate)
+
+    monkeypatch.setattr(PiperSynthesizer, "load", load)
+    options = load_options(None, {}, {"speak": {"voice": "v"}})
+    allowed.set()
+    first = _load_synthesizer(options, 8000)
+    await first.prepare()
+    first.close()
+    allowed.clear()
+    second = _load_synthesizer(options, 8000)
+    for phrase in fixed_phrases(options.speak):
+        (sound,) = [sound async for sound in second.synthesize(phrase)]
+        assert len(sound.words) == len(phrase.split())
+    allowed.set()
+    await second.prepare()
+    assert [sound async for sound in second.synthesize("Something else.")]
+    second.close()
+
+
+async def test_a_voice_that_cannot_be_loaded_is_told_later_and_a_missing_one_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOICE_CACHE", str(tmp_path))
+    monkeypatch.setattr(resolve, "weights", lambda name, suffix: tmp_path / f"{name}{suffix}")
+    options = load_options(None, {}, {"speak": {"voice": "v"}})
+    with pytest.raises(ModelError, match="missing"):
+        _load_synthesizer(options, 8000)
+    (tmp_path / "v.onnx").touch()
+    voice = _load_synthesizer(options, 8000)
+    with pytest.raises(ModelError, match=r"v\.onnx"):
+        await voice.prepare()
+    voice.close()

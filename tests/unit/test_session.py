@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -24,7 +25,7 @@ from voice.listen.judge import EndOfTurnWorker
 from voice.listen.options import ListenOptions
 from voice.listen.smart_turn import EndOfTurnModel
 from voice.listen.worker import TranscriptionWorker
-from voice.responses.agent import Agent
+from voice.responses.agent import Agent, _Hold
 from voice.responses.events import (
     Completed,
     Created,
@@ -38,7 +39,11 @@ from voice.responses.fake import MemoryTransport, Request, text_events
 from voice.responses.machine import AgentMachine
 from voice.responses.options import AgentOptions
 from voice.responses.requests import Features
-from voice.session import APOLOGY, Parts, Session
+from voice.responses.signals import AgentEvent, AnswerBegun
+from voice.session import APOLOGY, Parts, Session, fixed_phrases
+from voice.speak.clips import Clips, ClipSynthesizer
+from voice.speak.cues import THINKING_SECONDS
+from voice.speak.earcons import EarconName, earcon
 from voice.speak.fake import WORD_SECONDS, FakeSynthesizer
 from voice.speak.options import SpeakOptions
 from voice.speak.playback import Playback
@@ -76,6 +81,18 @@ class Held:
         return [traced.fields for traced in self.named("turn.completed")]
 
 
+class _LateAgent(Agent):
+    """Its answers begin late, for else they take no virtual time."""
+
+    late_seconds = 0.0
+
+    async def events(self) -> AsyncIterator[tuple[float, AgentEvent]]:
+        async for at, event in super().events():
+            if isinstance(event, AnswerBegun) and self.late_seconds:
+                await self._clock.sleep_until(self._clock.now() + self.late_seconds)
+            yield at, event
+
+
 async def _hold(
     folder: Path,
     talk: list[tuple[float, float]],
@@ -92,6 +109,9 @@ async def _hold(
     ahead: bool = False,
     machine: TurnMachine | None = None,
     echo: Any = None,
+    speak: SpeakOptions = SpeakOptions(),  # noqa: B008 - frozen
+    loading: Future[Synthesizer] | None = None,
+    late_seconds: float = 0.0,
 ) -> Held:
     """Speak at the given stretches (seconds), be understood as `words`, and be answered."""
     held = Held()
@@ -116,14 +136,17 @@ async def _hold(
         ListenOptions(partial_seconds=0.5),
         clock.now,
     )
-    synthesizer = SynthesisWorker(voice or FakeSynthesizer(RATE))
+    synthesizer = SynthesisWorker(voice or FakeSynthesizer(RATE), loading)
     hears = EndOfTurnWorker(judge) if judge else None
     timers = Timers(clock.now)
     toolbox = Toolbox(timers.tools())
     agent_machine = AgentMachine(
         "m", agent_options, Features(ahead=ahead), toolbox.definitions, lambda: 0.5
     )
-    agent = Agent(agent_machine, connect, toolbox, clock)
+    agent = _LateAgent(agent_machine, connect, toolbox, clock)
+    if late_seconds:
+        agent.late_seconds = late_seconds
+        agent._telling = _Hold(VirtualClock())  # it does not hold ours
     session = Session(
         Parts(
             input=FileInput(folder / "in.wav", clock),
@@ -138,7 +161,7 @@ async def _hold(
             agent=agent,
             journal=None,
             synthesizer=synthesizer,
-            speak=SpeakOptions(),
+            speak=speak,
             playback=Playback(RATE),
             timers=timers,
             clock=clock,
@@ -637,6 +660,142 @@ async def test_what_a_voice_that_fails_did_not_say_is_not_remembered(tmp_path: P
     said = [item["content"] for item in held.requests[1]["input"]]
     assert said == [text for text in ("one", failed["heard_text"], "two") if text]
     assert "lost" not in failed["heard_text"]
+
+
+@pytest.mark.parametrize("eager", [True, False])
+async def test_a_voice_that_fails_apologizes_with_what_it_said_before(
+    tmp_path: Path, eager: bool
+) -> None:
+    clips = Clips.open(tmp_path, "key")
+    clips.add(fixed_phrases(SpeakOptions()), FakeSynthesizer(RATE))
+    failed: Future[Synthesizer] = Future()
+    failed.set_result(_BrokenVoice(clauses=1))
+    first = "So far so good."
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0), (9.0, 10.0)],
+        ["one", "two"],
+        _say(f"{first} Here the voice is lost."),
+        voice=ClipSynthesizer(clips, failed, RATE),
+        agent_options=AgentOptions(eager=eager),
+        seconds=16.0,
+    )
+    turn, after = held.turns()
+    assert "the voice is broken" in held.named("answer.failed")[0].fields["reason"]
+    assert (turn["heard_text"], after["heard_text"]) == (first, "")
+    said = [item["content"] for item in held.requests[-1]["input"]]
+    assert said[-3:] == ["one", first, "two"]
+    begins = round(held.named("audio.first")[0].at * RATE)
+    words = len(f"{first} {APOLOGY}".split())
+    sounding = held.said[begins : begins + round(words * WORD_SECONDS * RATE)]
+    assert np.mean(np.abs(sounding) > 0) > 0.95, "the apology follows what was said"
+    assert np.abs(held.said[round(9.0 * RATE) :]).any(), "and is all that is said the next time"
+    assert not held.named("audio.underrun")
+
+
+async def test_the_apology_of_a_voice_that_fails_can_be_interrupted(tmp_path: Path) -> None:
+    clips = Clips.open(tmp_path, "key")
+    clips.add(fixed_phrases(SpeakOptions()), FakeSynthesizer(RATE))
+    failed: Future[Synthesizer] = Future()
+    failed.set_result(_BrokenVoice())
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0), (3.5, 4.5)],
+        ["one", "something else"],
+        _say(ANSWER),
+        voice=ClipSynthesizer(clips, failed, RATE),
+        agent_options=AgentOptions(eager=False),
+    )
+    assert held.turns()[0]["interrupted"] is True
+    assert held.turns()[0]["heard_text"] == ""
+    assert np.abs(held.said[round(3.0 * RATE) : round(3.4 * RATE)]).any()
+    assert not held.said[round(4.2 * RATE) : round(4.5 * RATE)].any()
+
+
+async def test_a_voice_that_cannot_be_loaded_ends_the_conversation(tmp_path: Path) -> None:
+    loading: Future[Synthesizer] = Future()
+    loading.set_exception(ModelError("the voice is no voice", "fetch it"))
+    with pytest.raises(ExceptionGroup) as failure:
+        await _hold(tmp_path, [], [], _say(ANSWER), loading=loading)
+    assert failure.group_contains(ModelError, match="no voice")
+
+
+EARCONS = SpeakOptions(earcons=True)
+
+
+def _sounds(held: Held, name: EarconName, at: float) -> bool:
+    """Whether this earcon begins there, to a block of 20 ms."""
+    sound, start = earcon(name, RATE), round((at - 0.02) * RATE)
+    stretch = held.said[start : start + len(sound) + round(0.06 * RATE)].astype(float)
+    alike = np.correlate(stretch, sound.astype(float))
+    return bool(alike.max() > 0.98 * np.square(sound.astype(float)).sum())
+
+
+@pytest.mark.parametrize("speak", [EARCONS, SpeakOptions()])
+async def test_an_answer_that_is_slow_to_come_is_announced_by_an_earcon(
+    tmp_path: Path, speak: SpeakOptions
+) -> None:
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0)],
+        ["what is it?"],
+        _say(ANSWER),
+        agent_options=AgentOptions(eager=False),
+        speak=speak,
+        late_seconds=1.5,
+    )
+    (turn,) = held.turns()
+    assert turn["heard_text"] == ANSWER
+    asked, first = held.named("turn.ended")[0].at, held.named("audio.first")[0].at
+    assert first == pytest.approx(asked + 1.5, abs=0.03)
+    listens = _sounds(held, "listening", held.named("listening")[0].at + 0.02)
+    thinks = _sounds(held, "thinking", asked + THINKING_SECONDS)
+    assert listens == thinks == speak.earcons
+    assert not held.named("audio.underrun")
+    assert not held.named("bargein")
+
+
+async def test_an_earcon_makes_no_answer_wait(tmp_path: Path) -> None:
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0)],
+        ["what is it?"],
+        _say(ANSWER),
+        agent_options=AgentOptions(eager=False),
+        speak=EARCONS,
+        late_seconds=THINKING_SECONDS + 0.1,
+    )
+    (turn,) = held.turns()
+    asked, first = held.named("turn.ended")[0].at, held.named("audio.first")[0].at
+    assert first == pytest.approx(asked + THINKING_SECONDS + 0.1, abs=0.03)
+    assert held.said[round((first - 0.08) * RATE) : round((first - 0.04) * RATE)].any()
+    assert turn["heard_text"] == ANSWER
+    assert not held.named("audio.underrun")
+
+
+async def test_a_quick_answer_has_no_earcon_but_a_failure_has(tmp_path: Path) -> None:
+    def reply(request: Request, number: int) -> Iterable[ServerEvent | str]:
+        lane = request["stream_id"]
+        if number == 1:
+            return text_events(lane, "r1", ANSWER)
+        error = ErrorBody(code="model_not_found", message="out of order")
+        return [ErrorEvent(stream_id=lane, status=400, error=error)]
+
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0), (7.0, 8.0)],
+        ["one?", "two?"],
+        reply,
+        agent_options=AgentOptions(eager=False),
+        speak=EARCONS,
+        seconds=14.0,
+    )
+    fine, failed = held.turns()
+    assert (fine["heard_text"], failed["heard_text"]) == (ANSWER, APOLOGY)
+    asked, first = held.named("turn.ended")[0].at, held.named("audio.first")[0].at
+    assert not held.said[round(1.0 * RATE) : round(first * RATE) - 1].any()
+    assert first < asked + 0.1
+    assert _sounds(held, "error", held.named("answer.failed")[0].at)
 
 
 async def test_silence_ends_with_the_file(tmp_path: Path) -> None:

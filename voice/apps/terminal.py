@@ -64,6 +64,8 @@ class Terminal:
                 self._say("", f"calls {fields['tool']} {fields['arguments']}", "dim")
             case "tool.ended":
                 self._say("", f"{fields['tool']}: {fields['output']}", "dim")
+            case "duplex.chosen":
+                self._say("", fields["reason"], "yellow" if fields["half"] else "green")
             case "bargein":
                 self._status.update("interrupted")
             case "turn.completed":

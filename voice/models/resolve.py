@@ -58,7 +58,7 @@ def weights(name: str, suffix: str, cache: Cache | None = None) -> Path:
         return path / model.weights.name
     if path.is_file():
         return path
-    found = sorted(file for file in path.glob(f"*{suffix}") if ".aligned" not in file.suffixes)
+    found = sorted(path.glob(f"*{suffix}"))
     if len(found) != 1:
         names = ", ".join(file.name for file in found) or "none"
         raise ModelError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import nullcontext
+from contextlib import aclosing, nullcontext
 from dataclasses import replace
 
 from voice.audio.frames import AudioOutput
@@ -134,15 +134,15 @@ class Speech:
         """Synthesize clause after clause; returns whether there was any sound."""
         sounded = False
         while (clause := await self._next_clause()) is not None:
-            sounds = aiter(self._synthesizer.synthesize(clause.text))
-            while (sound := await self._next_sound(sounds)) is not None:
-                await self._released.wait()
-                if self._stopped:
-                    return sounded
-                index = self._output.write(sound.samples)
-                self._playback.queued(self._turn, clause, sound, index)
-                sounded = True
-                await self._wait_for_need()
+            async with aclosing(self._synthesizer.synthesize(clause.text)) as sounds:
+                while (sound := await self._next_sound(sounds)) is not None:
+                    await self._released.wait()
+                    if self._stopped:
+                        return sounded
+                    index = self._output.write(sound.samples)
+                    self._playback.queued(self._turn, clause, sound, index)
+                    sounded = True
+                    await self._wait_for_need()
         await self._released.wait()
         self._playback.finish(self._turn)
         return sounded

@@ -60,6 +60,11 @@ def test_a_lost_connection_is_told_and_so_is_its_return() -> None:
     assert lines[3] == "the disk is full"
 
 
+def test_how_one_can_interrupt_is_told_in_plain_words() -> None:
+    shown = _shown(("duplex.chosen", {"half": True, "reason": "I listen only while I am silent"}))
+    assert shown.strip() == "I listen only while I am silent"
+
+
 def test_a_conversation_that_goes_on_says_so() -> None:
     assert "going on where we stopped (4 messages)" in _shown(
         ("journal.opened", {"resumed": True, "items": 4})

@@ -52,7 +52,6 @@ def test_a_path_of_ones_own_is_taken_as_it_is(cache: Cache, tmp_path: Path) -> N
     own = tmp_path / "own"
     own.mkdir()
     (own / "x.gguf").touch()
-    (own / "x.aligned.gguf").touch()
     assert resolve.resolve(str(own), cache) == own
     assert resolve.weights(str(own), ".gguf", cache) == own / "x.gguf"
     assert resolve.weights(str(own / "x.gguf"), ".gguf", cache) == own / "x.gguf"

@@ -3,12 +3,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import aclosing
 
 import numpy as np
 import pytest
 
 from voice.errors import ModelError
-from voice.speak.synthesizer import Sound
+from voice.speak.synthesizer import Sound, Synthesizer
 from voice.speak.worker import SynthesisWorker
 
 
@@ -67,6 +69,41 @@ async def test_cancelling_takes_effect_between_pieces() -> None:
     assert await speak("xyz") == 3
     assert synthesizer.made == ["a", "x", "y", "z"]
     assert await asyncio.to_thread(synthesizer.closed.wait, 10)
+    worker.close()
+
+
+async def test_who_stops_between_pieces_closes_the_synthesizer() -> None:
+    synthesizer = SlowSynthesizer()
+    worker = SynthesisWorker(synthesizer)
+    synthesizer.allowed.release(1)
+    async with aclosing(worker.synthesize("abc")) as sounds:
+        async for _ in sounds:
+            break
+    assert await asyncio.to_thread(synthesizer.closed.wait, 10)
+    assert synthesizer.made == ["a"]
+    worker.close()
+
+
+async def test_work_ahead_is_done_on_the_thread_once_the_voice_is_loaded() -> None:
+    loading: Future[Synthesizer] = Future()
+    threads: list[str] = []
+    jobs = [lambda: threads.append(threading.current_thread().name)] * 2
+    worker = SynthesisWorker(SlowSynthesizer(), loading, jobs)
+    preparing = asyncio.create_task(worker.prepare())
+    await asyncio.sleep(0)
+    assert threads == []
+    loading.set_result(SlowSynthesizer())
+    await preparing
+    assert [name.startswith("speak") for name in threads] == [True, True]
+    worker.close()
+
+
+async def test_a_voice_that_cannot_be_loaded_is_told_to_who_waits_for_it() -> None:
+    loading: Future[Synthesizer] = Future()
+    loading.set_exception(ModelError("the voice is broken"))
+    worker = SynthesisWorker(SlowSynthesizer(), loading)
+    with pytest.raises(ModelError, match="broken"):
+        await worker.prepare()
     worker.close()
 
 
