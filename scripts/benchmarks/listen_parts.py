@@ -31,7 +31,7 @@ from voice.speak.worker import SynthesisWorker
 from voice.trace import Trace
 
 NOBODY = "http://127.0.0.1:9/v1"
-"""Never connected to: `open_websocket` is replaced."""
+"""Never connected to: `open_transport` is replaced."""
 
 OUTPUT_RATE = 16_000
 
@@ -218,11 +218,11 @@ async def listening_session(
     options: Options, source: AudioInput, clock: Clock, trace: Trace, loader: Loader
 ) -> AsyncIterator[Session]:
     """A real session that listens to `source` and whose agent answers nothing."""
-    agent = dataclasses.replace(options.agent, url=NOBODY, warm_up=False)
+    agent = dataclasses.replace(options.agent, url=NOBODY, input="off")
     devices = build.Devices(source, SilentOutput(), clock, patient=False)
     with ExitStack() as stack:
         for name, instead in {
-            "open_websocket": _open_nothing,
+            "open_transport": _open_nothing,
             "_load_synthesizer": lambda *_: SynthesisWorker(FakeSynthesizer(OUTPUT_RATE)),
             "_load_transcriber": loader.worker,
         }.items():
@@ -233,7 +233,7 @@ async def listening_session(
             yield session
 
 
-async def _open_nothing(*_: object) -> MemoryTransport:
+async def _open_nothing(*_: object) -> tuple[MemoryTransport, str]:
     numbers = iter(range(1, 1 << 30))
 
     def reply(request: Request) -> Iterable[ServerEvent]:
@@ -245,4 +245,4 @@ async def _open_nothing(*_: object) -> MemoryTransport:
             Completed(stream_id=lane, response=Response(id=name)),
         ]
 
-    return MemoryTransport(reply)
+    return MemoryTransport(reply), ""

@@ -204,6 +204,7 @@ async def test_input_items_come_in_pages(client: httpx.AsyncClient) -> None:
         ("POST", "/v1/responses/resp_1/cancel", {}, 404, None),
         ("POST", "/v1/responses", {"content": "{", "headers": JSON}, 400, "invalid_json"),
         ("POST", "/v1/responses", {"content": b"\xff", "headers": JSON}, 400, "invalid_json"),
+        ("POST", "/v1/responses", {"content": b'{"input": "\xff"}', "headers": JSON}, 400, None),
         ("POST", "/v1/responses", {"content": "", "headers": JSON}, 400, "invalid_json"),
         ("POST", "/v1/responses", {"json": [1]}, 400, "invalid_json"),
         ("POST", "/v1/responses", {"json": {"input": 5}}, 400, "invalid_type"),

@@ -142,7 +142,24 @@ async def test_compressed_bodies_are_not_taken() -> None:
         assert answer.status_code == 415
 
 
-@pytest.mark.parametrize("path", ["/v1/responses", "/v1/nothing", "//["])
+@pytest.mark.parametrize("path", ["/v1/nothing", "//[", "http://[/v1/responses"])
+async def test_a_websocket_on_a_path_that_is_not_there_is_refused(path: str) -> None:
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13"
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    async with (
+        asyncio.timeout(10),
+        serving(ScriptBackend()) as address,
+        socket(address) as (reader, writer),
+    ):
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: {address}\r\n{upgrade}\r\n{key}\r\n\r\n".encode()
+        )
+        answer, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        assert b" 404 " in answer
+        assert json.loads(body)["error"]["code"] == "unknown_url"
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/nothing"])
 async def test_who_breaks_the_protocol_while_it_is_refused_is_no_trouble(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
