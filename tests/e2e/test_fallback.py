@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.support.in_thread import in_thread
 from tests.support.programs import (
     plain_words,
     read_trace,
@@ -38,28 +37,9 @@ async def _answer(request: Request) -> AsyncIterator[Event | bytes | Refusal]:
         yield event
 
 
-@contextmanager
-def _serving(statuses: dict[str, int]) -> Iterator[SseServer]:
+def _serving(statuses: dict[str, int]) -> AbstractContextManager[SseServer]:
     """A server over HTTP alone, whose GET requests are answered with these statuses."""
-    ready, over = threading.Event(), asyncio.Event()
-    servers: list[SseServer] = []
-
-    async def serve() -> None:
-        async with sse_server(_answer, statuses) as server:
-            servers.append(server)
-            ready.set()
-            await over.wait()
-
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield servers[0]
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
-        loop.close()
+    return in_thread(sse_server(_answer, statuses))
 
 
 def _run(clip: Path, url: str, folder: Path, *more: str) -> list[dict[str, Any]]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from tests.support.chat_server import ChatServer, Json, Refusal, Request, chat_server, saying
+from tests.support.in_thread import in_thread
 from tests.support.programs import plain_words, read_trace, run_voice
 
 
@@ -19,27 +18,8 @@ async def _answer(request: Request) -> AsyncIterator[Json | bytes | Refusal]:
         yield part
 
 
-@contextmanager
-def _serving() -> Iterator[ChatServer]:
-    ready, over = threading.Event(), asyncio.Event()
-    servers: list[ChatServer] = []
-
-    async def serve() -> None:
-        async with chat_server(_answer, ["m1"]) as server:
-            servers.append(server)
-            ready.set()
-            await over.wait()
-
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield servers[0]
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
-        loop.close()
+def _serving() -> AbstractContextManager[ChatServer]:
+    return in_thread(chat_server(_answer, ["m1"]))
 
 
 def _chosen(url: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.support.serving import Endless, sdk, serving
+from tests.support.serving import TIMER, Endless, sdk, serving
 from voice.errors import ModelError, ServerError, UsageError
 from voice.server.backend import Piece, Prompt, TextDelta
 from voice.server.limits import Limits
@@ -26,13 +26,6 @@ from voice.server.llama import LlamaBackend
 from voice.server.script import Reply, ScriptBackend
 from voice.server.serve import ServeOptions, serve
 
-TOOL: Any = {
-    "type": "function",
-    "name": "set_timer",
-    "description": "Set a timer.",
-    "parameters": {"type": "object", "properties": {"minutes": {"type": "integer"}}},
-    "strict": False,
-}
 REPLIES = [
     Reply(match="timer", call="set_timer", arguments={"minutes": 5}),
     Reply(match="timer", text="Your timer is set."),
@@ -72,7 +65,7 @@ async def test_the_sdk_holds_a_chain_with_a_tool_call(address: str) -> None:
             model="script",
             input=[{"role": "user", "content": "Set a timer."}],
             previous_response_id=first.id,
-            tools=[TOOL],
+            tools=[TIMER],
             store=False,
         )
         _, second = await final(connection)

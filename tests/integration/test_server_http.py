@@ -15,20 +15,13 @@ import openai
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.support.serving import Endless, sdk, serving
+from tests.support.serving import TIMER, Endless, sdk, serving
 from voice.errors import ServerError
 from voice.responses.events import SERVER_EVENTS
 from voice.server.backend import Busy, Finished, Prompt, PromptTooLong, TextDelta
 from voice.server.limits import Limits
 from voice.server.script import Reply, ScriptBackend
 
-TOOL: Any = {
-    "type": "function",
-    "name": "set_timer",
-    "description": "Set a timer.",
-    "parameters": {"type": "object", "properties": {"minutes": {"type": "integer"}}},
-    "strict": False,
-}
 REPLIES = [
     Reply(match="timer", call="set_timer", arguments={"minutes": 5}),
     Reply(match="timer", text="Your timer is set."),
@@ -74,13 +67,13 @@ async def test_the_sdk_holds_a_stored_chain_with_a_tool_call(address: str) -> No
     first = await responses.create(model="script", input="Hello")
     assert first.output_text == "Hello there."
     second = await responses.create(
-        model="script", input="Set a timer.", previous_response_id=first.id, tools=[TOOL]
+        model="script", input="Set a timer.", previous_response_id=first.id, tools=[TIMER]
     )
     call: Any = second.output[0]
     assert (call.type, json.loads(call.arguments)) == ("function_call", {"minutes": 5})
     output: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "ok"}
     third = await responses.create(
-        model="script", input=[output], previous_response_id=second.id, tools=[TOOL]
+        model="script", input=[output], previous_response_id=second.id, tools=[TIMER]
     )
     assert third.output_text == "Your timer is set."
     assert third.usage is not None
@@ -131,7 +124,7 @@ async def test_the_sdk_shows_errors_as_its_own(address: str) -> None:
 
 async def test_a_chain_goes_on_from_one_transport_to_the_other(address: str) -> None:
     client = sdk(address)
-    first = await client.responses.create(model="script", input="Set a timer.", tools=[TOOL])
+    first = await client.responses.create(model="script", input="Set a timer.", tools=[TIMER])
     call: Any = first.output[0]
     output = {"type": "function_call_output", "call_id": call.call_id, "output": "ok"}
     async with connect(f"ws://{address}/v1/responses") as websocket:

@@ -13,6 +13,15 @@ from voice.server.backend import Backend, Prompt, TextDelta
 from voice.server.endpoint import Endpoint
 from voice.server.script import ScriptBackend
 
+TIMER: Any = {
+    "type": "function",
+    "name": "set_timer",
+    "description": "Set a timer.",
+    "parameters": {"type": "object", "properties": {"minutes": {"type": "integer"}}},
+    "strict": False,
+}
+"""A tool as a request offers it."""
+
 
 @asynccontextmanager
 async def serving(backend: Backend, **settings: Any) -> AsyncIterator[str]:
