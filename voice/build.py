@@ -25,6 +25,7 @@ from voice.listen.gate import Gate
 from voice.listen.judge import EndOfTurnWorker
 from voice.listen.vad import choose_vad
 from voice.listen.worker import TranscriptionWorker
+from voice.parts import Parts
 from voice.responses.agent import Agent, Connect
 from voice.responses.connection import Endpoint, Transport, endpoint
 from voice.responses.events import InputItem
@@ -34,7 +35,8 @@ from voice.responses.options import AgentOptions
 from voice.responses.presets import PRESETS, resolve_agent
 from voice.responses.requests import Features
 from voice.responses.transports import TransportKind, open_transport
-from voice.session import Parts, Session, fixed_phrases
+from voice.session import Session
+from voice.speak.apology import fixed_phrases
 from voice.speak.clips import Clips, ClipSynthesizer, clip_key
 from voice.speak.options import SpeakOptions
 from voice.speak.playback import Playback

@@ -1,34 +1,22 @@
 """One conversation: facts go into the turn machine, and its actions are performed here.
 
-Four kinds of task: one listens (frames to gate and transcriber), one takes turns (it owns the turn
-machine and performs its actions), one follows the agent (its words go into a speech), and one
+Four kinds of task: one listens (the ear finds facts in the frames), one takes turns (it owns the
+turn machine and performs its actions), one follows the agent (its words go into a speech), and one
 speaks while there is a speech. Facts reach the turn machine through one inbox, and the agent's
-machine through the agent. Nothing else in the program acts on devices and clocks.
+machine through the agent. Besides the ear nothing else in the program acts on devices and clocks.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from voice.audio.echo import EchoCancellingMicrophone
-from voice.audio.frames import SAMPLE_RATE, AudioInput, AudioOutput, Frame
-from voice.audio.onset_listener import OnsetListener
-from voice.audio.residual import SILENCE_DBFS
-from voice.clock import Clock
+from voice.ear import Ear
 from voice.errors import VoiceError
-from voice.listen.gate import Gate
-from voice.listen.judge import EndOfTurnWorker
-from voice.listen.vad import Vad
-from voice.listen.worker import Transcribed, TranscriptionWorker
-from voice.responses.agent import Agent
-from voice.responses.journal import JournalWriter
+from voice.parts import Parts
 from voice.responses.signals import (
     AgentEvent,
     Announced,
@@ -49,14 +37,10 @@ from voice.responses.signals import (
     TextReceived,
     WentOn,
 )
-from voice.speak.chunker import Chunker
+from voice.speak.apology import APOLOGY, apologize, without_apology
 from voice.speak.cues import THINKING_SECONDS, Cues
-from voice.speak.options import SpeakOptions
-from voice.speak.playback import Playback, PlaybackEvent, PlaybackStarted, QuestionPlayed
+from voice.speak.playback import PlaybackEvent, PlaybackStarted, QuestionPlayed
 from voice.speak.speech import Speech
-from voice.speak.worker import SynthesisWorker
-from voice.tools.timers import Timers
-from voice.trace import Trace
 from voice.turns.events import (
     Action,
     Announce,
@@ -70,8 +54,6 @@ from voice.turns.events import (
     CompleteTurn,
     Discard,
     Duck,
-    DuplexChosen,
-    EndJudged,
     Event,
     GoOn,
     Hold,
@@ -80,58 +62,14 @@ from voice.turns.events import (
     JudgeEnd,
     LikelyEnd,
     Mark,
-    OnsetHeard,
     OpenUtterance,
     QuestionHeard,
     Resume,
     TalkPressed,
     TalkReleased,
     Transcribe,
-    TranscriptionLost,
     Unduck,
-    WordsTranscribed,
 )
-from voice.turns.machine import TurnMachine
-
-_HISTORY_SAMPLES = SAMPLE_RATE
-"""Sound kept for an utterance that turns out to have begun earlier: more than any pre-roll."""
-
-_BEHIND_SECONDS = 1.0
-"""Words that come later than this after they were asked for keep the user waiting: traced."""
-
-APOLOGY = "Sorry, something went wrong, and I have no answer."
-
-_POLL_SECONDS = 0.02
-"""Between two looks at whether the apology was heard."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What a session is made of; `build.py` chooses them."""
-
-    input: AudioInput
-    output: AudioOutput
-    echo: EchoCancellingMicrophone | None
-    """Who tells of the echo in the input; None: there is none, or nothing is heard over it."""
-
-    onset: OnsetListener
-    vad: Vad
-    gate: Gate
-    transcriber: TranscriptionWorker
-    judge: EndOfTurnWorker | None
-    """Who hears whether a turn is over; None leaves it to the words."""
-
-    machine: TurnMachine
-    agent: Agent
-    journal: JournalWriter | None
-    """Where the conversation is kept; None: in memory only."""
-
-    synthesizer: SynthesisWorker
-    speak: SpeakOptions
-    playback: Playback
-    timers: Timers
-    clock: Clock
-    trace: Trace
 
 
 @dataclass(slots=True)
@@ -157,9 +95,7 @@ class Session:
         self._trace = parts.trace
         self._tasks = asyncio.TaskGroup()
         self._inbox: asyncio.Queue[tuple[Event | None, ExitStack]] = asyncio.Queue()
-        self._history: deque[Frame] = deque()
-        self._half_duplex = False
-        self._utterance = 0
+        self._ear = Ear(parts, self._tasks, self._post)
         self._turn: _Turn | None = None
         self._speech: Speech | None = None
         self._speaking: asyncio.Task[str] | None = None
@@ -201,13 +137,13 @@ class Session:
 
     def press_talk(self) -> None:
         """The user holds the key to talk, which silences the agent. Call `release_talk` later."""
-        if self._history:
-            self._post(TalkPressed(self._clock.now(), self._history[-1].start))
+        if frame := self._ear.latest:
+            self._post(TalkPressed(self._clock.now(), frame.start))
 
     def release_talk(self) -> None:
         """The user let go of the key: the turn is over."""
-        if self._history:
-            self._post(TalkReleased(self._clock.now(), self._history[-1].end))
+        if frame := self._ear.latest:
+            self._post(TalkReleased(self._clock.now(), frame.end))
 
     # ── facts ────────────────────────────────────────────────────────────────────────────
 
@@ -220,38 +156,13 @@ class Session:
     async def _listen(self) -> None:
         parts = self._parts
         while (frame := await parts.input.read()) is not None:
-            self._hear(frame)
+            self._ear.hear(frame)
+            for announcement in parts.timers.timeout(self._clock.now()):
+                self._post(AnnouncementArrived(announcement))
             if parts.input.ended and self._machine.idle:
                 break
         self._input_ended = True
         self._post(InputEnded())
-
-    def _hear(self, frame: Frame) -> None:
-        parts = self._parts
-        self._history.append(frame)
-        while frame.end - self._history[0].end > _HISTORY_SAMPLES:
-            self._history.popleft()
-        if self._utterance:
-            self._accept(frame)
-        self._listen_over_agent(frame)
-        for event in parts.gate.receive(frame, parts.vad.is_speech(frame.samples)):
-            self._post(event)
-        for announcement in parts.timers.timeout(self._clock.now()):
-            self._post(AnnouncementArrived(announcement))
-        due = parts.transcriber.partial_due and parts.gate.speaking
-        if self._utterance and (due or parts.gate.lull_began):
-            self._tasks.create_task(self._transcribe(self._utterance))
-
-    def _listen_over_agent(self, frame: Frame) -> None:
-        """Notice quickly that a sound began, and whether the agent's own can be told from it."""
-        parts, echo = self._parts, self._parts.echo
-        residual_dbfs = echo.residual_dbfs if echo else SILENCE_DBFS
-        began_at = parts.onset.receive(frame, parts.gate.floor_dbfs, residual_dbfs)
-        if began_at is not None:
-            self._post(OnsetHeard(began_at))
-        if echo and echo.convergence.half_duplex != self._half_duplex:
-            self._half_duplex = echo.convergence.half_duplex
-            self._post(DuplexChosen(self._half_duplex, echo.convergence.reason))
 
     # ── turns ────────────────────────────────────────────────────────────────────────────
 
@@ -284,16 +195,15 @@ class Session:
             case Mark(event, turn, at, fields):
                 self._trace.mark(event, at, turn, **fields)
             case OpenUtterance(turn, audio_start):
-                self._open_utterance(turn, audio_start)
+                self._ear.open(turn, audio_start)
             case Transcribe(turn):
-                self._tasks.create_task(self._transcribe(turn))
+                self._ear.transcribe(turn)
             case JudgeEnd(turn, sample):
-                self._tasks.create_task(self._judge(turn, sample))
+                self._ear.judge(turn, sample)
             case Commit() | LikelyEnd() | GoOn() | Discard():
                 self._parts.agent.tell(_fact(action))
             case CloseUtterance():
-                self._utterance = 0
-                self._parts.gate.close()
+                self._ear.close()
             case CloseGate():
                 self._parts.gate.close()
             case Answer(turn, text):
@@ -309,52 +219,6 @@ class Session:
                 self._interrupt(turn, now)
             case CompleteTurn(turn, failure):
                 self._complete(turn, now, failure)
-
-    # ── the user's words ─────────────────────────────────────────────────────────────────
-
-    def _open_utterance(self, turn: int, audio_start: int) -> None:
-        transcriber = self._parts.transcriber
-        frames = [frame for frame in self._history if frame.end > audio_start]
-        transcriber.begin(turn, frames[0].start)
-        if self._parts.judge:
-            self._parts.judge.begin()
-        for frame in frames:
-            self._accept(frame)
-        self._utterance = turn
-
-    def _accept(self, frame: Frame) -> None:
-        self._parts.transcriber.accept(frame.samples)
-        if self._parts.judge:
-            self._parts.judge.accept(frame.samples)
-
-    async def _judge(self, turn: int, sample: int) -> None:
-        judge = self._parts.judge
-        if judge is None or self._utterance != turn:
-            return
-        with self._clock.working():
-            try:
-                probability = await judge.probability()
-            except VoiceError as error:
-                self._trace.mark("judge.failed", self._clock.now(), turn, reason=str(error))
-            else:
-                self._post(EndJudged(turn, sample, probability))
-
-    async def _transcribe(self, turn: int) -> None:
-        with self._clock.working():
-            asked_at = self._clock.now()
-            outcome = await self._parts.transcriber.transcribe()
-            if outcome.utterance != turn:
-                return
-            now = self._clock.now()
-            if now - asked_at > _BEHIND_SECONDS:
-                behind = round(now - asked_at, 2)
-                self._trace.mark("transcription.behind", now, turn, seconds=behind)
-            if isinstance(outcome, Transcribed):
-                hypothesis = outcome.hypothesis
-                committed = " ".join(word.text for word in hypothesis.committed)
-                self._post(WordsTranscribed(turn, hypothesis.text, hypothesis.end, committed))
-            else:
-                self._post(TranscriptionLost(turn, str(outcome.error)))
 
     # ── the agent's words ────────────────────────────────────────────────────────────────
 
@@ -477,23 +341,12 @@ class Session:
     async def _end_answer(self, turn: int, voice_failure: str, failure: str) -> str:
         """Nothing more can be said of it, but for an apology if it was the voice that failed."""
         if voice_failure:
-            await self._apologize()
+            parts = self._parts
+            await apologize(
+                parts.synthesizer, parts.output, parts.playback, self._clock, self._report_playback
+            )
         self._post(AnswerEnded(turn, failure or voice_failure))
         return voice_failure
-
-    async def _apologize(self) -> None:
-        """Without the voice: this is said if it was said before and kept, and is no answer."""
-        output, synthesizer = self._parts.output, self._parts.synthesizer
-        with suppress(VoiceError):
-            with self._clock.working():
-                async with aclosing(synthesizer.synthesize(APOLOGY)) as sounds:
-                    pieces = [sound.samples async for sound in sounds]
-            samples = np.concatenate([np.zeros(0, np.int16), *pieces])
-            end = output.write(samples) + len(samples)
-            while (position := output.position()).played < end:
-                for event in self._parts.playback.advance(position, self._clock.now()):
-                    self._report_playback(event)
-                await self._clock.sleep_until(self._clock.now() + _POLL_SECONDS)
 
     def _report_playback(self, event: PlaybackEvent) -> None:
         match event:
@@ -508,7 +361,7 @@ class Session:
         if self._trace.marked("audio.first", turn):
             self._trace.mark("playback.stopped", now, turn)
         self._end_turn(now, text, heard, interrupted=True)
-        self._parts.agent.tell(Interrupted(turn, _answered(text, heard)))
+        self._parts.agent.tell(Interrupted(turn, without_apology(text, heard)))
 
     def _complete(self, turn: int, now: float, failure: str) -> None:
         speech, self._speech, self._speaking = self._speech, None, None
@@ -520,7 +373,7 @@ class Session:
         if failure:
             self._cues.play("error")
             self._trace.mark("answer.failed", now, turn, reason=failure)
-            self._parts.agent.tell(Interrupted(turn, _answered(speech.text, heard)))
+            self._parts.agent.tell(Interrupted(turn, without_apology(speech.text, heard)))
         else:
             self._parts.agent.tell(Heard(turn))
 
@@ -566,18 +419,6 @@ class Session:
         if overruns or underruns:
             now = self._clock.now()
             self._trace.mark("audio.lost", now, overruns=overruns, underruns=underruns)
-
-
-def fixed_phrases(options: SpeakOptions) -> list[str]:
-    """What the session says by itself, as it is spoken: whole, and as the first of an answer."""
-    chunker = Chunker(options)
-    clauses = [*chunker.receive(APOLOGY), *chunker.finish()]
-    return list(dict.fromkeys([APOLOGY, *(clause.text for clause in clauses)]))
-
-
-def _answered(text: str, heard: str) -> str:
-    """What was heard of an answer without our apology at its end, which the model never said."""
-    return heard[: len(text.removesuffix(APOLOGY))]
 
 
 def _fact(action: Commit | LikelyEnd | GoOn | Discard) -> Fact:

@@ -13,7 +13,7 @@ from voice.config import load as load_options
 from voice.errors import ModelError, UsageError
 from voice.models import resolve
 from voice.server.serve import ServeOptions
-from voice.session import fixed_phrases
+from voice.speak.apology import fixed_phrases
 from voice.speak.fake import FakeSynthesizer
 from voice.speak.piper import PiperSynthesizer
 

@@ -25,6 +25,7 @@ from voice.listen.judge import EndOfTurnWorker
 from voice.listen.options import ListenOptions
 from voice.listen.smart_turn import EndOfTurnModel
 from voice.listen.worker import TranscriptionWorker
+from voice.parts import Parts
 from voice.responses.agent import Agent, _Hold
 from voice.responses.events import (
     Completed,
@@ -40,7 +41,8 @@ from voice.responses.machine import AgentMachine
 from voice.responses.options import AgentOptions
 from voice.responses.requests import Features
 from voice.responses.signals import AgentEvent, AnswerBegun
-from voice.session import APOLOGY, Parts, Session, fixed_phrases
+from voice.session import Session
+from voice.speak.apology import APOLOGY, fixed_phrases
 from voice.speak.clips import Clips, ClipSynthesizer
 from voice.speak.cues import THINKING_SECONDS
 from voice.speak.earcons import EarconName, earcon
