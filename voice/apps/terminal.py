@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.status import Status
+from rich.table import Table
 from rich.text import Text
 
 from voice.trace import TraceEvent
@@ -82,7 +83,13 @@ class Terminal:
             self._say("", line, "dim")
 
     def _say(self, who: str, what: str, style: str) -> None:
-        self._console.print(Text(f"{who:>6}  ", "dim"), Text(what, style), sep="", soft_wrap=True)
+        label, text = Text(f"{who:>6}  ", "dim"), Text(what, style)
+        if self._console.is_terminal:
+            line = Table.grid()
+            line.add_row(label, text)
+            self._console.print(line)
+        else:
+            self._console.print(label, text, sep="", soft_wrap=True)
 
 
 def _notice(event: TraceEvent) -> tuple[str, str] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 from rich.console import Console
+from rich.text import Text
 
 from voice.apps.terminal import Terminal, latency_line
 from voice.trace import Trace
@@ -83,3 +84,13 @@ def test_a_turn_without_sound_has_no_latency_line() -> None:
         "pause 0.60 + words 0.05 + first token 0.20 + first sound 0.15 "
         "→ 1.00 s from your last word to the first sound"
     )
+
+
+def test_long_answers_are_broken_between_words_beside_who_says_them() -> None:
+    console = Console(file=io.StringIO(), width=24, force_terminal=True, no_color=True)
+    trace = Trace(Terminal(console))
+    trace.mark("answer.written", 1.0, 1, text="Once upon a time there was")
+    assert isinstance(console.file, io.StringIO)
+    shown = Text.from_ansi(console.file.getvalue()).plain
+    lines = [line.rstrip() for line in shown.splitlines() if line.strip()]
+    assert lines[:2] == [" voice  Once upon a time", "        there was"]
