@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from voice.audio.echo import EchoCancellingMicrophone, PlayedBlocks
+from voice.audio.echo import EchoCancellingMicrophone
 from voice.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Frame, Int16, level_dbfs
 from voice.audio.onset_listener import OnsetListener
 from voice.audio.resample import resample
@@ -27,10 +28,9 @@ OUTPUT_DELAY_SECONDS = 0.02
 
 class Speaker:
     rate = RATE
-    delay_seconds = OUTPUT_DELAY_SECONDS
 
     def __init__(self) -> None:
-        self.played_blocks: PlayedBlocks = PlayedBlocks(self)
+        self.played_blocks: deque[tuple[Int16, float]] = deque()
 
 
 class Room:
@@ -83,14 +83,13 @@ async def _hear(agent: Int16, room: Sound) -> Heard:
     near = np.clip(room, -32768, 32767).astype(np.int16)
     microphone = EchoCancellingMicrophone(Room(near), speaker)
     await microphone.open()
-    played = speaker.played_blocks
     options = GateOptions()
     gate, vad, listener = Gate(options), choose_vad(options), OnsetListener()
     heard, frames = Heard(near), []
     block = RATE // 50
     for number in range(len(near) // FRAME_SAMPLES):
         at = number / 50 + OUTPUT_DELAY_SECONDS
-        played.timed.append((agent[number * block : (number + 1) * block], at))
+        speaker.played_blocks.append((agent[number * block : (number + 1) * block], at))
         frame = await microphone.read()
         assert frame is not None
         frames.append(frame.samples)

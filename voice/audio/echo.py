@@ -8,7 +8,6 @@ the canceller fails (`convergence`), half-duplex is the way out.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from typing import Protocol
 
@@ -23,32 +22,13 @@ from voice.audio.residual import SILENCE_DBFS, ResidualEcho
 
 _BLOCKS = FRAME_SAMPLES // BLOCK_SAMPLES
 
-_KEPT_BLOCKS = 200
-"""Two seconds of the speaker's sound wait for a reader that is late, before the oldest is lost."""
-
 
 class PlayingDevice(Protocol):
     """A speaker that tells what it plays."""
 
     rate: int
-    played_blocks: deque[Int16]
-    """Where it puts each block, on its own thread."""
-
-    delay_seconds: float
-    """From then to the first sample's sound."""
-
-
-class PlayedBlocks(deque[Int16]):
-    """Stands at a speaker's `played_blocks`, and notes when each block is to be heard."""
-
-    def __init__(self, speaker: PlayingDevice) -> None:
-        super().__init__()
-        self._speaker = speaker
-        self.timed: deque[tuple[Int16, float]] = deque(maxlen=_KEPT_BLOCKS)
-
-    def append(self, block: Int16) -> None:
-        """Take a block whose first sample is heard `delay_seconds` from now."""
-        self.timed.append((block, time.monotonic() + self._speaker.delay_seconds))
+    played_blocks: deque[tuple[Int16, float]]
+    """Where it puts each block, on its own thread, and when the first sample is heard."""
 
 
 class EchoCancellingMicrophone:
@@ -69,7 +49,6 @@ class EchoCancellingMicrophone:
     ) -> None:
         self._microphone = microphone
         self._speaker = speaker
-        self._played = PlayedBlocks(speaker)
         self._far_end = FarEnd(speaker.rate)
         self._noise_suppression = noise_suppression
         self._gain_control = gain_control
@@ -113,7 +92,7 @@ class EchoCancellingMicrophone:
         """Begin to capture. Raises `AudioError`."""
         await asyncio.to_thread(self.load)
         await self._microphone.open()
-        self._speaker.played_blocks = self._played
+        self._speaker.played_blocks.clear()  # nobody captured while they were heard
 
     async def read(self) -> Frame | None:
         """The next frame without echo. Raises `AudioError`."""
@@ -142,8 +121,8 @@ class EchoCancellingMicrophone:
 
     def _hear_speaker(self, canceller: EchoCanceller, until: float) -> list[float]:
         """Let the canceller hear what was played since the last frame; returns its levels."""
-        while self._played.timed:
-            self._far_end.play(*self._played.timed.popleft())
+        while self._speaker.played_blocks:
+            self._far_end.play(*self._speaker.played_blocks.popleft())
         return [level_dbfs(block) for block in canceller.hear(self._far_end.take(until))]
 
     def _watch(self, far_dbfs: list[float], near: Int16, clean: Int16) -> None:

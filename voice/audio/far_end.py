@@ -14,8 +14,6 @@ the one before unless its time contradicts that.
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 
 from voice.audio.frames import Int16
@@ -39,7 +37,7 @@ class FarEnd:
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
-        self._blocks: deque[Int16] = deque()
+        self._blocks: list[Int16] = []
         self._samples = 0  # in the blocks
         self._end_at = 0.0  # when the last of them has been heard
         self._begun = False
@@ -80,6 +78,6 @@ class FarEnd:
 
     def _pop(self, count: int) -> Int16:
         whole = np.concatenate([*self._blocks, np.zeros(0, np.int16)])
-        self._blocks = deque([whole[count:]])
+        self._blocks = [whole[count:]]
         self._samples -= count
         return whole[:count]

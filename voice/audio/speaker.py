@@ -50,7 +50,9 @@ class Speaker:
         self.device = device
         self.rate = _rate(device)
         self.underruns = 0
-        self.played_blocks: deque[Int16] = deque(maxlen=_KEPT_BLOCKS)  # for an echo canceller
+        self.played_blocks: deque[tuple[Int16, float]] = deque(maxlen=_KEPT_BLOCKS)
+        """What was played, for an echo canceller, and when the first of its samples is heard."""
+
         self.delay_seconds = latency_seconds  # from a block's callback to its first sample's sound
         self._latency_seconds = latency_seconds
         self._queue = OutputQueue(self.rate)
@@ -138,10 +140,11 @@ class Speaker:
         """On PortAudio's thread: copy."""
         now = self._called_at = time.monotonic()
         self.delay_seconds = device_delay(time_info, "outputBufferDacTime", self._latency_seconds)
+        at = now + self.delay_seconds
         with self._sharing:
             playing = self._queue.waiting > 0
-            samples = self._queue.pull(count, now + self.delay_seconds)
-        self.played_blocks.append(samples)
+            samples = self._queue.pull(count, at)
+        self.played_blocks.append((samples, at))
         out[:] = np.repeat(samples, self._channels).tobytes()
         self._underflows += playing and bool(status.output_underflow)
         self.underruns = self._queue.underruns + self._underflows

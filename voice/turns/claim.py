@@ -11,6 +11,7 @@ moment, and only what is abandoned is lost. So the agent gives way early and aba
       or has lasted long, and nobody knows what is said          words
     it paused, was speech, and its words are not known           speech    `hold_seconds`
       or was too short to be certain                             none
+      or could not be found out                                  none
       its words are known: a backchannel, a hesitation, none     none
       its words are known, and they are others                   words
     it tells the agent to stop, or a key was pressed for it      words

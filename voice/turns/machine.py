@@ -88,10 +88,10 @@ class TurnMachine:
 
     def deadline(self) -> float | None:
         """When `timeout` wants to be called."""
-        times = [at for at in (self._utterances.deadline(),) if at is not None]
+        due = self._utterances.deadline()
         if self._floor.busy and self._decide_at < inf:
-            times.append(self._decide_at)
-        return min(times, default=None)
+            return self._decide_at if due is None else min(due, self._decide_at)
+        return due
 
     def timeout(self, now: float) -> list[Action]:
         """Act on what is due at `now`."""

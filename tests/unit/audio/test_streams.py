@@ -187,6 +187,9 @@ class TestSpeaker:
         position = speaker.position()
         assert position.played == 441
         assert position.started_at == pytest.approx(20.05, abs=0.005)
+        [(block, at)] = speaker.played_blocks
+        assert block.tolist() == [1] * 441
+        assert at == position.started_at
 
     async def test_only_underflows_inside_sound_count(self, port: PortAudio) -> None:
         speaker = Speaker(DEVICE)
