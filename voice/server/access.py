@@ -46,7 +46,7 @@ class Access:
         keys = [value for name, value in given if name == "authorization"]
         if len(hosts) != 1 or not self._is_us(hosts[0]):
             return Refused(
-                f"This server is not called {brief(', '.join(hosts))}.",
+                f"This server is not called {brief(', '.join(hosts))}; --names adds names to it.",
                 "host_not_allowed",
                 status=403,
             )
@@ -57,7 +57,8 @@ class Access:
                 status=403,
             )
         if needs_key and self.key and not (len(keys) == 1 and self._fits(keys[0])):
-            refusal = Refused("The API key is wrong or missing.", "invalid_api_key", status=401)
+            problem = "The API key is wrong or missing; send it as Authorization: Bearer."
+            refusal = Refused(problem, "invalid_api_key", status=401)
             refusal.headers["www-authenticate"] = "Bearer"
             return refusal
         return None

@@ -91,6 +91,8 @@ class Prompt:
     """JSON schema of the answer's text; None for words that are free."""
     may_truncate: bool = True
     """Leave out the oldest items where the conversation exceeds the model's context."""
+    ends: bool = False
+    """Nobody goes on from the answer: a summary's conversation begins anew after it."""
 
 
 # ── what comes back ──────────────────────────────────────────────────────────────────────────

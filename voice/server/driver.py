@@ -25,8 +25,9 @@ from voice.responses.events import (
     ServerEvent,
 )
 from voice.server.backend import Busy, Finished, Misconfigured, Piece, PromptTooLong
+from voice.server.ids import new_id
 from voice.server.protocol import Connection
-from voice.server.service import GOING_DOWN, Service, new_id
+from voice.server.service import GOING_DOWN, Service
 from voice.server.signals import (
     Action,
     BackendFailed,
@@ -204,7 +205,8 @@ class Driver:
         if before is None and self._service.running >= self._service.limits.responses:
             message = "The server has as many responses in flight as it takes; try again later."
             return BackendFailed(start.response_id, "rate_limit_exceeded", message)
-        self._began_seconds[start.response_id] = time.monotonic()
+        if before is None:
+            self._began_seconds[start.response_id] = time.monotonic()
         self._answers[start.response_id] = self._spawn(self._answer(start, before))
         return None
 
@@ -252,10 +254,9 @@ class Driver:
             self.tell(BackendFailed(response_id, "server_error", "The backend failed."))
 
     async def _produced(self, response_id: str, piece: Piece) -> None:
-        began = self._began_seconds.pop(response_id, None)
         if isinstance(piece, Finished):
             self._service.metrics.counted(piece)
-        elif began is not None:
+        elif (began := self._began_seconds.pop(response_id, None)) is not None:
             self._service.metrics.began(time.monotonic() - began)
         self.tell(PieceProduced(response_id, piece))
         await self._room()

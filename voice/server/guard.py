@@ -6,10 +6,11 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from voice.server.ids import new_id
 from voice.server.limits import HEAD_BYTES
 from voice.server.refusals import Refused
 from voice.server.replies import error_reply, unavailable
-from voice.server.service import Service, new_id
+from voice.server.service import Service
 
 HEALTH: Final = "/healthz"
 """The one path that needs no key."""

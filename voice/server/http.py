@@ -23,12 +23,13 @@ from voice.responses.events import Usage
 from voice.server.backend import Item, Message
 from voice.server.exchange import Exchange
 from voice.server.guard import HEALTH, Guard
+from voice.server.ids import new_id
 from voice.server.items import write_item
 from voice.server.metrics import CONTENT_TYPE
 from voice.server.refusals import Refused, brief
 from voice.server.replies import error_reply, json_reply, unavailable
 from voice.server.requests import CreateRequest, parse
-from voice.server.service import GOING_DOWN, Service, new_id
+from voice.server.service import GOING_DOWN, Service
 
 log = logging.getLogger(__name__)
 

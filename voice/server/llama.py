@@ -47,7 +47,7 @@ class LlamaBackend:
         too_long: PromptTooLong | None = None
         for window in self._windows(prompt):
             text = chatml.render(window)
-            async with self._slot(text) as slot:
+            async with self._slot(text, window.ends) as slot:
                 answer = Answer(self._engine, slot, window, text)
                 try:
                     async with aclosing(answer.pieces()) as pieces:
@@ -81,9 +81,9 @@ class LlamaBackend:
         return [replace(prompt, items=items) for items in windows(prompt.items, step_chars)]
 
     @asynccontextmanager
-    async def _slot(self, text: str) -> AsyncIterator[int]:
+    async def _slot(self, text: str, ends: bool = False) -> AsyncIterator[int]:
         async with self._free:
-            slot = self._table.take(text)
+            slot = self._table.take(text, ends)
             assert slot is not None, "the semaphore lets in as many as there are slots"
             try:
                 yield slot

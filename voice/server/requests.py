@@ -136,6 +136,7 @@ class CreateRequest:
             stop=(),
             schema=None,
             may_truncate=True,
+            ends=True,
         )
 
     def prompt(self, history: tuple[Item, ...]) -> Prompt:

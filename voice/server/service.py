@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -25,11 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GOING_DOWN: Final = "The server is going down."
-
-
-def new_id(prefix: str) -> str:
-    """A random identifier, such as `resp_…`."""
-    return f"{prefix}_{secrets.token_hex(16)}"
 
 
 @dataclass(eq=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from voice.errors import ServerError, UsageError, VoiceError
+from voice.server.ids import new_id
 from voice.server.lanes import Kept, Settled
 from voice.server.response_file import ResponseFile
 
@@ -118,7 +118,7 @@ class ResponseStore:
         if self._responses is None:
             if self._path is not None:
                 _make_folder(self._path.parent)
-            self._responses = ResponseFile(self._path, _new_id)
+            self._responses = ResponseFile(self._path, new_id)
             self._purge()
         return self._responses
 
@@ -186,7 +186,3 @@ def _make_folder(folder: Path) -> None:
             f"the folder {folder} of the response store cannot be created: {error.strerror}",
             "choose another file with --store",
         ) from error
-
-
-def _new_id(prefix: str) -> str:
-    return f"{prefix}_{secrets.token_hex(16)}"

@@ -6,12 +6,14 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 
+from voice.responses.events import Compaction, Completed, OutputMessage
 from voice.server.access import Access
 from voice.server.backend import Faults, Finished, Piece, Prompt, TextDelta
 from voice.server.driver import Driver, Saying
 from voice.server.limits import Limits
+from voice.server.script import ScriptBackend
 from voice.server.service import Service
-from voice.server.signals import MessageReceived
+from voice.server.signals import MessageReceived, Send
 from voice.server.store import ResponseStore
 
 
@@ -59,4 +61,26 @@ async def test_what_still_stops_counts_as_running_though_its_client_has_gone() -
     backend.may_stop.set()
     await closing
     assert (service.running, service.drivers) == (0, set())
+    await store.close()
+
+
+async def test_a_response_that_compacts_has_one_first_token() -> None:
+    store = await ResponseStore.open(None)
+    service = Service(ScriptBackend(), store, Access("127.0.0.1", ""), Limits())
+    answered = asyncio.get_running_loop().create_future()
+
+    def say(saying: Saying) -> None:
+        if isinstance(saying, Send) and isinstance(saying.event, Completed):
+            answered.set_result(saying.event.response.output)
+
+    driver = Driver(service, "websocket", say, _room)
+    words = [{"role": role, "content": "word " * 1000} for role in ("user", "assistant", "user")]
+    limit = [{"type": "compaction", "compact_threshold": 1000}]
+    create = {"type": "response.create", "input": words, "context_management": limit}
+    driver.tell(MessageReceived(json.dumps(create)))
+
+    assert [type(item) for item in await answered] == [Compaction, OutputMessage]
+    assert b"voice_first_token_seconds_count 1.0" in service.metrics.text()
+    assert driver.unanswered == 0
+    await driver.close()
     await store.close()

@@ -31,6 +31,21 @@ def test_two_conversations_keep_their_slots() -> None:
     assert table.take(two + "more") == slots[two]
 
 
+def test_what_follows_a_summary_goes_where_the_conversation_was() -> None:
+    """Its instructions are there already, and the conversation is of no more use."""
+    table = SlotTable(2)
+    older = SYSTEM + "what was said " * 100
+    slots = []
+    newer = SYSTEM + "the summary " * 100
+    for text, ends in ((older + "kept", False), (older + "sum up", True), (newer, False)):
+        slot = table.take(text, ends)
+        assert slot is not None
+        slots.append(slot)
+        table.give_back(slot)
+    assert slots == [slots[0]] * 3
+    assert table.take(SYSTEM + "another") != slots[0], "a conversation again, not to be lost"
+
+
 def test_a_fork_of_what_is_running_goes_elsewhere() -> None:
     table = SlotTable(2)
     first = table.take(SYSTEM)
