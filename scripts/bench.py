@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,8 @@ from scripts.benchmarks.figures import write
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.")]
+Parts = Annotated[str, typer.Option(help="What to measure, with commas between.")]
+Plots = Annotated[Path | None, typer.Option(metavar="DIR", help="Draw into DIR.")]
 
 
 @app.callback()
@@ -59,7 +62,7 @@ def listen(
     jobs: Annotated[int, typer.Option(help="Processes for what is not timed.")] = 2,
     threads: Annotated[int, typer.Option(help="Cores in real time; 0: the default.")] = 0,
     variants: Annotated[bool, typer.Option(help="Ablation and sweep of thresholds.")] = True,
-    plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw into DIR.")] = None,
+    plots: Plots = None,
     out: Json = None,
 ) -> None:
     """Word errors, endpoints, cut-offs and times of listening, over recordings of real speech."""
@@ -90,21 +93,18 @@ def listen(
 
 @app.command()
 def responses(
-    parts: Annotated[str, typer.Option(help="What to measure, with commas between.")] = (
-        "memory,events,bytes,bargein,rotation,recovery,ahead,eager"
-    ),
+    parts: Parts = "memory,events,bytes,bargein,rotation,recovery,ahead,eager",
     quick: Annotated[bool, typer.Option(help="A few repeats of each: does it work?")] = False,
     out: Json = None,
 ) -> None:
     """The way to the server: cost of events, bytes, interruptions, lost connections, memory."""
-    from scripts.benchmarks.responses import PARTS, measure_responses, report  # noqa: PLC0415
+    from scripts.benchmarks.parts import report  # noqa: PLC0415
+    from scripts.benchmarks.responses import PARTS, measure_responses  # noqa: PLC0415
+    from scripts.benchmarks.responses_figures import TARGETS  # noqa: PLC0415
 
-    chosen = [name.strip() for name in parts.split(",")]
-    for name in chosen:
-        if name not in PARTS:
-            known = ", ".join(PARTS)
-            raise typer.BadParameter(f"{name}: the parts are {known}", param_hint="--parts")
-    print(report(measure_responses(chosen, lambda result: write(out, result), quick=quick)))
+    chosen = _chosen(parts, PARTS)
+    result = measure_responses(chosen, lambda figures: write(out, figures), quick=quick)
+    print(report(result, TARGETS))
 
 
 @app.command()
@@ -142,27 +142,23 @@ def commands(
 
 @app.command()
 def server(
-    parts: Annotated[str, typer.Option(help="What to measure, with commas between.")] = (
-        "talk,events,connections,stop"
-    ),
+    parts: Parts = "talk,events,connections,stop",
     quick: Annotated[bool, typer.Option(help="A few repeats, without a model.")] = False,
-    plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw into DIR.")] = None,
+    plots: Plots = None,
     out: Json = None,
 ) -> None:
     """The local server: first words by way and turn, relaying, connections, stopping."""
-    from scripts.benchmarks.server import PARTS, measure_server, report  # noqa: PLC0415
+    from scripts.benchmarks.parts import report  # noqa: PLC0415
+    from scripts.benchmarks.server import PARTS, measure_server  # noqa: PLC0415
+    from scripts.benchmarks.server_figures import TARGETS  # noqa: PLC0415
 
-    chosen = [name.strip() for name in parts.split(",")]
-    for name in chosen:
-        if name not in PARTS:
-            known = ", ".join(PARTS)
-            raise typer.BadParameter(f"{name}: the parts are {known}", param_hint="--parts")
+    chosen = _chosen(parts, PARTS)
     result = measure_server(chosen, lambda figures: write(out, figures), quick=quick)
     if plots is not None and "first_token_by_way" in result["figures"]:
         from scripts.benchmarks.server_plot import plot_first_token  # noqa: PLC0415
 
         plot_first_token(result["figures"], plots / "server-first-token.png")
-    print(report(result))
+    print(report(result, {} if quick else TARGETS))
 
 
 @app.command()
@@ -183,6 +179,16 @@ def duplex(
         raise typer.BadParameter("it is script or local", param_hint="--agent")
     plan = quick_plan(agent, minutes) if quick else Plan(agent, minutes=minutes)
     print(report(measure_duplex(plan, lambda figures: write(out, figures))))
+
+
+def _chosen(parts: str, known: Collection[str]) -> list[str]:
+    """The parts that are asked for. Raises `BadParameter`."""
+    chosen = [name.strip() for name in parts.split(",")]
+    for name in chosen:
+        if name not in known:
+            names = ", ".join(known)
+            raise typer.BadParameter(f"{name}: the parts are {names}", param_hint="--parts")
+    return chosen
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scripts.benchmarks.figures import quantile, rounded
-from scripts.benchmarks.responses_figures import Target
+from scripts.benchmarks.figures import Target, quantile, rounded
 
 Record = dict[str, Any]
 

@@ -10,9 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tests.support.giving_way import DUCKED_DB, SILENT_DBFS, STEADY_BLOCKS, levels_dbfs
+from tests.support.giving_way import (
+    DUCKED_DB,
+    SILENT_DBFS,
+    GaveWay,
+    best_fit,
+    given_way,
+    levels_dbfs,
+)
 from tests.support.recording import Recording
 from tests.support.rig import RigError
 from voice.audio.frames import SAMPLE_RATE, Int16
@@ -87,10 +93,7 @@ def true_speech(clip: Int16) -> tuple[float, float]:
 
 def located(clip: Int16, heard: Stretch) -> float:
     """When the first sample of `clip` was heard: where it fits best."""
-    size = 1 << (len(heard.samples) + len(clip)).bit_length()
-    spectrum = np.fft.rfft(heard.samples, size) * np.conj(np.fft.rfft(clip, size))
-    fits = np.fft.irfft(spectrum, size)[: len(heard.samples)]
-    return heard.began + int(np.argmax(fits)) / SAMPLE_RATE
+    return heard.began + best_fit(clip, heard.samples) / SAMPLE_RATE
 
 
 def audible(played: Stretch) -> list[float]:
@@ -108,13 +111,13 @@ def stopped_after(played: Stretch, onset: float) -> float | None:
     return max(0.0, sounds[-1] + AUDIBLE_SECONDS - onset) if sounds else None
 
 
-def gave_way_after(played: Stretch, onset: float) -> tuple[float | None, float | None]:
+def gave_way_after(played: Stretch, onset: float) -> GaveWay:
     """Seconds from `onset` until a steady tone was 18 dB quieter, and until it was silent."""
     before = levels_dbfs(played.between(onset - 0.5, onset))
     after = levels_dbfs(played.between(onset, played.ended))
     if not len(before):
-        return None, None
-    return _first_row(after <= np.median(before) - DUCKED_DB), _first_row(after <= SILENT_DBFS)
+        return GaveWay(None, None)
+    return given_way(before, after)
 
 
 def last_loud_after(played: Stretch, onset: float) -> float | None:
@@ -160,12 +163,3 @@ def edge_steps(
     differences = np.abs(np.diff(played.samples.astype(np.int32)))
     own = differences[calm[1:] & calm[:-1]]
     return steps, int(own.max()) if len(own) else 0
-
-
-def _first_row(blocks: NDArray[np.bool_]) -> float | None:
-    """Seconds until the first of several blocks in a row for which it is so."""
-    if len(blocks) < STEADY_BLOCKS:
-        return None
-    rows = np.lib.stride_tricks.sliding_window_view(blocks, STEADY_BLOCKS).all(axis=1)
-    found = np.flatnonzero(rows)
-    return float(found[0]) / 100 if len(found) else None

@@ -14,22 +14,12 @@ import sys
 import time
 from pathlib import Path
 
-from voice import build
+from tests.support.humming import hum
 from voice.audio.echo import EchoCancellingMicrophone
 from voice.audio.frames import Frame
 from voice.cli import main
-from voice.config import Options
-from voice.speak.fake import FakeSynthesizer
-from voice.speak.worker import SynthesisWorker
 
 _NOTE_SECONDS = 0.5
-
-
-def _hum() -> None:
-    def humming(options: Options, rate: int) -> SynthesisWorker:
-        return SynthesisWorker(FakeSynthesizer(rate))
-
-    build._load_synthesizer = humming
 
 
 def _note_echo(path: Path) -> None:
@@ -51,7 +41,7 @@ def _note_echo(path: Path) -> None:
 
 if __name__ == "__main__":
     if sys.argv.pop(1) == "hum":
-        _hum()
+        hum()
     else:
         _note_echo(Path(sys.argv.pop(1)))
     main()

@@ -74,12 +74,12 @@ def of_hum(talk: Talk, attempt: Attempt, watch: Watch) -> Record:
     onset, _ = _spoken(talk, attempt)
     until = _watched_until(talk, attempt, _completed(talk, attempt.answer))
     played = stretch(talk.rig.speaker, attempt.answer.began + 0.1, until)
-    duck, hold = gave_way_after(played, onset)
+    way = gave_way_after(played, onset)
     record = _common("hum", attempt, onset, until, watch)
     record |= {"why": _why(talk, attempt, onset), **_clicks(talk, attempt.answer, played)}
-    if duck is None or hold is None:
+    if way.duck is None or way.hold is None:
         return record | {"missed": True}
-    return record | {"missed": False, "duck_ms": _ms(duck), "hold_ms": _ms(hold)}
+    return record | {"missed": False, "duck_ms": _ms(way.duck), "hold_ms": _ms(way.hold)}
 
 
 def of_sound(talk: Talk, attempt: Attempt, watch: Watch) -> Record:

@@ -1,4 +1,4 @@
-"""What all benchmarks share: quantiles, the conditions of a run, and where figures go."""
+"""What all benchmarks share: quantiles, targets, the conditions of a run, and where figures go."""
 
 from __future__ import annotations
 
@@ -7,11 +7,28 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a figure should be: at most, or at least, `limit`."""
+
+    limit: float
+    least: bool = False
+
+    def verdict(self, value: float) -> str:
+        """`met` or `missed`."""
+        met = value >= self.limit if self.least else value <= self.limit
+        return "met" if met else "missed"
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.least else '≤'} {self.limit:g}"
 
 
 def quantile(values: Sequence[float], share: float) -> float | None:
@@ -24,6 +41,35 @@ def quantile(values: Sequence[float], share: float) -> float | None:
 def rounded(value: float | None, digits: int = 3) -> float | None:
     """For people and for short files."""
     return None if value is None else round(value, digits)
+
+
+def verdicts(figures: Mapping[str, Any], targets: Mapping[str, Target]) -> dict[str, str]:
+    """What became of each target for which there is a figure."""
+    return {
+        name: target.verdict(figures[name])
+        for name, target in targets.items()
+        if figures.get(name) is not None
+    }
+
+
+def table(figures: Mapping[str, Any], targets: Mapping[str, Target]) -> str:
+    """All single figures, as a table that Markdown shows as one, too."""
+    cells = [("figure", "value", "target", "")]
+    for name, value in figures.items():
+        if not isinstance(value, int | float):
+            continue
+        target = targets.get(name)
+        cells.append(
+            (
+                name,
+                f"{value:g}" if isinstance(value, float) else str(value),
+                str(target or ""),
+                target.verdict(value) if target else "",
+            )
+        )
+    widths = [max(len(cell[column]) for cell in cells) for column in range(4)]
+    lines = ["| " + " | ".join(map(str.ljust, cell, widths)) + " |" for cell in cells]
+    return "\n".join([lines[0], "|" + "|".join("-" * (n + 2) for n in widths) + "|", *lines[1:]])
 
 
 def machine() -> str:

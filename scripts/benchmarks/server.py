@@ -8,21 +8,18 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.benchmarks.figures import code_version, load, machine, rounded
+from scripts.benchmarks.parts import Part, measure_parts
 from scripts.benchmarks.responses_turns import sentence
-from scripts.benchmarks.server_figures import report_lines, verdicts
+from scripts.benchmarks.server_figures import TARGETS
 from scripts.benchmarks.server_load import measure_connections, measure_events
 from scripts.benchmarks.server_stop import measure_stop
 from scripts.benchmarks.server_talk import Plan, measure_talk
-from voice.errors import ModelError
 from voice.models.resolve import SMALL_LLM, weights
 from voice.server.child import local_server
 from voice.server.limits import Limits
@@ -37,14 +34,6 @@ _SPARE_FILES: Final = 100
 
 _Measure = Callable[[str, str], dict[str, Any]]
 """Given the server's URL and key."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Something that is measured by itself, thoroughly or just to see that it works."""
-
-    full: Callable[[], Coroutine[Any, Any, dict[str, Any]]]
-    quick: Callable[[], Coroutine[Any, Any, dict[str, Any]]]
 
 
 async def _talk() -> dict[str, Any]:
@@ -109,57 +98,23 @@ async def _quick_stop() -> dict[str, Any]:
     )
 
 
-PARTS: Mapping[str, _Part] = {
-    "talk": _Part(_talk, _quick_talk),
-    "events": _Part(_events, _quick_events),
-    "connections": _Part(_connections, _quick_connections),
-    "stop": _Part(_stop, _quick_stop),
+PARTS: Mapping[str, Part] = {
+    "talk": Part(_talk, _quick_talk),
+    "events": Part(_events, _quick_events),
+    "connections": Part(_connections, _quick_connections),
+    "stop": Part(_stop, _quick_stop),
 }
 
 
 def measure_server(
     parts: Sequence[str], save: Callable[[dict[str, Any]], None], *, quick: bool
 ) -> dict[str, Any]:
-    """The figures of these parts, the verdicts on their targets, and the conditions.
+    """The figures, verdicts and conditions of these parts, as `measure_parts` tells them.
 
-    `save` is given what is known after each part. A part whose model is missing is left out;
-    `quick` needs no model, and its figures say nothing.
+    `quick` needs no model, and its figures say nothing: there are no verdicts on them.
     """
-    conditions: dict[str, Any] = {
-        "machine": machine(),
-        "code": code_version(),
-        "quick": quick,
-        "load_before": load(),
-        "load_before_parts": {},
-        "seconds_of_parts": {},
-        "left_out": {},
-    }
-    figures: dict[str, Any] = {}
-    result = {"conditions": conditions, "targets": {}, "figures": figures}
-    for name in parts:
-        print(f"{name} …", file=sys.stderr, flush=True)
-        conditions["load_before_parts"][name] = load()
-        began = time.monotonic()
-        try:
-            figures |= asyncio.run(PARTS[name].quick() if quick else PARTS[name].full())
-        except ModelError as error:
-            conditions["left_out"][name] = str(error)
-        conditions["seconds_of_parts"][name] = rounded(time.monotonic() - began, 1)
-        conditions["load_after"] = load()
-        result["targets"] = {} if quick else verdicts(figures)
-        save(result)
-    return result
-
-
-def report(result: Mapping[str, Any]) -> str:
-    """The figures for people."""
-    of = result["conditions"]
-    lines = [
-        f"{of['machine']}; load {of['load_before']} before, {of['load_after']} after; "
-        f"code {of['code']}",
-        *(f"{name} was left out: {reason}" for name, reason in of["left_out"].items()),
-    ]
-    return "\n".join([*lines, "", *report_lines(result["figures"], result["targets"])])
+    chosen = {name: PARTS[name] for name in parts}
+    return measure_parts(chosen, {} if quick else TARGETS, save, quick=quick)
 
 
 # ── servers ──────────────────────────────────────────────────────────────────────────────────

@@ -6,8 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scripts.benchmarks.figures import rounded
-from scripts.benchmarks.responses_figures import Target
+from scripts.benchmarks.figures import Target, rounded
 
 TARGETS: Mapping[str, Target] = {
     "first_token_websocket_to_cold": Target(0.25),
@@ -34,21 +33,3 @@ def first_token_ratios(seconds: Mapping[str, Mapping[int, Sequence[float]]]) -> 
             median / statistics.median(websocket[first])
         ),
     }
-
-
-def verdicts(figures: Mapping[str, Any]) -> dict[str, str]:
-    """What became of each target for which there is a figure."""
-    return {
-        name: target.verdict(figures[name])
-        for name, target in TARGETS.items()
-        if figures.get(name) is not None
-    }
-
-
-def report_lines(figures: Mapping[str, Any], judged: Mapping[str, str]) -> list[str]:
-    """All single figures, with what was aimed at and what became of it."""
-    return [
-        f"{name:48} {value:>10g}" + (f"  {TARGETS[name]}: {judged[name]}" if name in judged else "")
-        for name, value in figures.items()
-        if isinstance(value, int | float)
-    ]

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,6 @@ import pytest
 from tests.support.giving_way import GaveWay, gave_way, said_at
 from tests.support.heard_words import heard_word_error
 from tests.support.programs import (
-    Running,
     running,
     script_server,
     sounding,
@@ -29,25 +25,6 @@ from voice.audio.frames import Int16
 HUM = " ".join(["One two three four five six seven."] * 12)
 
 STORY = "The little dog ran down to the river. There it saw a red boat with three children in it."
-
-
-@contextmanager
-def _humming(url: str, trace: Path, rig: AudioRig) -> Iterator[Running]:
-    trace.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "tests.support.humming", "run", "--agent", url]
-    program = subprocess.Popen(
-        [*command, "--trace", str(trace)],
-        env=rig.env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield Running(program, trace)
-    finally:
-        program.terminate()
-        program.communicate(timeout=20)
 
 
 def _script(folder: Path, *replies: str) -> str:
@@ -64,7 +41,14 @@ def test_speech_makes_the_agent_quieter_and_then_silent(
     found: list[GaveWay] = []
     with (
         script_server("--script", _script(tmp_path, *[HUM] * 9)) as url,
-        _humming(url, tmp_path / "t.jsonl", rig) as program,
+        running(
+            "run",
+            "--agent",
+            url,
+            trace=tmp_path / "t.jsonl",
+            env=rig.env,
+            module="tests.support.humming",
+        ) as program,
     ):
         program.wait_for("listening")
         rig.say(speech_samples(speech / "what_time_is_it.flac"))

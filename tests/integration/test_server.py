@@ -18,7 +18,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.support.serving import TIMER, Endless, sdk, serving
+from tests.support.serving import TIMER, Broken, Endless, sdk, serving
 from voice.errors import ModelError, ServerError, UsageError
 from voice.server.backend import Piece, Prompt, TextDelta
 from voice.server.limits import Limits
@@ -233,11 +233,6 @@ async def test_a_client_that_never_reads_and_goes_does_not_hold_the_server() -> 
 
 
 async def test_a_failing_backend_fails_the_response_only() -> None:
-    class Broken(ScriptBackend):
-        async def generate(self, prompt: Prompt) -> Any:
-            yield TextDelta("Well, ")
-            raise ValueError("a bug")
-
     async with (
         serving(Broken()) as address,
         connect(f"ws://{address}/v1/responses") as websocket,

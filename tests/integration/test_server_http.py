@@ -15,7 +15,7 @@ import openai
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.support.serving import TIMER, Endless, sdk, serving
+from tests.support.serving import TIMER, Broken, Endless, sdk, serving
 from voice.errors import ServerError
 from voice.responses.events import SERVER_EVENTS
 from voice.server.backend import Busy, Finished, Prompt, PromptTooLong, TextDelta
@@ -51,6 +51,18 @@ def sse(text: str) -> list[dict[str, Any]]:
             events.append(json.loads(lines["data"]))
             assert lines["event"] == events[-1]["type"]
     return events
+
+
+async def posted(
+    address: str, fields: dict[str, Any]
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection over which a request was sent, with its answer still to be read."""
+    reader, writer = await asyncio.open_connection(*address.split(":"))
+    body = json.dumps(fields).encode()
+    head = f"POST /v1/responses HTTP/1.1\r\nHost: {address}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    return reader, writer
 
 
 async def streamed(client: httpx.AsyncClient, **fields: Any) -> list[dict[str, Any]]:
@@ -264,11 +276,7 @@ async def test_one_connection_serves_requests_and_then_a_websocket(address: str)
 async def test_a_client_that_goes_stops_its_response(streams: bool) -> None:
     backend = Endless()
     async with serving(backend) as address, asyncio.timeout(10):
-        reader, writer = await asyncio.open_connection(*address.split(":"))
-        body = json.dumps({"input": "Go", "stream": streams}).encode()
-        head = f"POST /v1/responses HTTP/1.1\r\nHost: {address}\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body)
+        reader, writer = await posted(address, {"input": "Go", "stream": streams})
         if streams:
             await reader.readuntil(b"event: response.output_text.delta")
         await backend.started.wait()
@@ -290,11 +298,6 @@ async def test_a_silent_stream_gives_signs_of_life() -> None:
 
 
 async def test_a_backend_that_fails_is_a_server_error(caplog: pytest.LogCaptureFixture) -> None:
-    class Broken(ScriptBackend):
-        async def generate(self, prompt: Prompt) -> Any:
-            yield TextDelta("Well, ")
-            raise ValueError("a bug")
-
     async with (
         serving(Broken()) as address,
         httpx.AsyncClient(base_url=f"http://{address}") as client,
@@ -412,11 +415,7 @@ async def test_a_connection_that_is_half_open_says_nothing(streams: bool) -> Non
     backend = ScriptBackend([reply])
     limits = Limits(heartbeat_seconds=0.01)
     async with asyncio.timeout(10), serving(backend, limits=limits) as address:
-        reader, writer = await asyncio.open_connection(*address.split(":"))
-        body = json.dumps({"input": "Hi", "stream": streams}).encode()
-        head = f"POST /v1/responses HTTP/1.1\r\nHost: {address}\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body)
+        reader, writer = await posted(address, {"input": "Hi", "stream": streams})
         if streams:
             for _ in range(5):
                 await reader.readuntil(b"event: ")

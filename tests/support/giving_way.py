@@ -45,13 +45,18 @@ def first_speech(clip: Int16) -> int:
     return int(np.flatnonzero(levels > levels.max() - BEGINS_DB)[0]) * BLOCK_SAMPLES
 
 
+def best_fit(clip: Int16, heard: Int16) -> int:
+    """The sample of `heard` from which on it is most like `clip`."""
+    size = 1 << (len(heard) + len(clip)).bit_length()
+    spectrum = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(clip, size))
+    return int(np.argmax(np.fft.irfft(spectrum, size)[: len(heard)]))
+
+
 def said_at(microphone: Recording, clip: Int16, since: float) -> float:
     """When the speech of `clip`, which was said after `since`, reached the microphone."""
     began, heard = microphone.timeline()
     first = max(0, round((since - began) * SAMPLE_RATE))
-    size = 1 << (len(heard) - first + len(clip)).bit_length()
-    spectrum = np.fft.rfft(heard[first:], size) * np.conj(np.fft.rfft(clip, size))
-    start = first + int(np.argmax(np.fft.irfft(spectrum, size)[: len(heard) - first]))
+    start = first + best_fit(clip, heard[first:])
     return began + (start + first_speech(clip)) / SAMPLE_RATE
 
 
@@ -61,6 +66,11 @@ def gave_way(speaker: Recording, onset: float, seconds: float = 2.0) -> GaveWay:
     first = round((onset - began) * SAMPLE_RATE)
     before = levels_dbfs(played[max(0, first - SAMPLE_RATE // 2) : first])
     after = levels_dbfs(played[first : first + round(seconds * SAMPLE_RATE)])
+    return given_way(before, after)
+
+
+def given_way(before: NDArray[np.float64], after: NDArray[np.float64]) -> GaveWay:
+    """The same from the levels (dBFS) of 10 ms blocks before and after the onset."""
     return GaveWay(_since(after <= np.median(before) - DUCKED_DB), _since(after <= SILENT_DBFS))
 
 

@@ -12,10 +12,15 @@ from voice.speak.fake import FakeSynthesizer
 from voice.speak.worker import SynthesisWorker
 
 
+def hum() -> None:
+    """Give the program that `main` starts this voice."""
+    build._load_synthesizer = _humming
+
+
 def _humming(_: Options, rate: int) -> SynthesisWorker:
     return SynthesisWorker(FakeSynthesizer(rate))
 
 
 if __name__ == "__main__":
-    build._load_synthesizer = _humming
+    hum()
     main()

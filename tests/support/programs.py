@@ -31,9 +31,9 @@ from voice.audio.frames import SAMPLE_RATE, Int16
 TraceEvents = list[dict[str, Any]]
 
 
-def command(*arguments: str) -> list[str]:
-    """The command line of `voice` in this environment."""
-    return [sys.executable, "-m", "voice.cli", *arguments]
+def command(*arguments: str, module: str = "voice.cli") -> list[str]:
+    """The command line of `voice`, or of a module that stands for it, in this environment."""
+    return [sys.executable, "-m", module, *arguments]
 
 
 def run_voice(
@@ -91,12 +91,15 @@ class Running:
 
 @contextmanager
 def running(
-    *arguments: str, trace: Path, env: Mapping[str, str] | None = None
+    *arguments: str,
+    trace: Path,
+    env: Mapping[str, str] | None = None,
+    module: str = "voice.cli",
 ) -> Iterator[Running]:
     """Run a command with that trace, and end it."""
     trace.unlink(missing_ok=True)
     process = subprocess.Popen(
-        command(*arguments, "--trace", str(trace)),
+        command(*arguments, "--trace", str(trace), module=module),
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

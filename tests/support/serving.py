@@ -44,6 +44,14 @@ def sdk(address: str, key: str = "any") -> AsyncOpenAI:
     )
 
 
+class Broken(ScriptBackend):
+    """Fails in the middle of every response."""
+
+    async def generate(self, prompt: Prompt) -> Any:
+        yield TextDelta("Well, ")
+        raise ValueError("a bug")
+
+
 class Endless(ScriptBackend):
     """Writes on until it is stopped, and says whether it was."""
 

@@ -10,7 +10,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import ParamSpec, Self
 
 P = ParamSpec("P")
 
@@ -23,14 +23,15 @@ ATTEMPTS = 3
 
 
 class Metronome(threading.Thread):
-    """Ticks while the context is open and keeps how late the latest tick was."""
+    """Ticks while the context is open, and keeps when the machine stalled."""
 
     def __init__(self) -> None:
         super().__init__(name="metronome", daemon=True)
-        self.worst_seconds = 0.0
+        self.stalls: list[tuple[float, float]] = []
+        """When a late tick came, and by how many seconds it was late."""
         self._over = threading.Event()
 
-    def __enter__(self) -> Metronome:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -42,8 +43,15 @@ class Metronome(threading.Thread):
         """Tick."""
         due = time.monotonic() + TICK_SECONDS
         while not self._over.wait(max(0.0, due - time.monotonic())):
-            self.worst_seconds = max(self.worst_seconds, time.monotonic() - due)
-            due = time.monotonic() + TICK_SECONDS
+            now = time.monotonic()
+            if now - due > STALL_SECONDS:
+                self.stalls.append((now, now - due))
+            due = now + TICK_SECONDS
+
+    @property
+    def worst_seconds(self) -> float:
+        """How long the longest stall was; 0 if there was none."""
+        return max((late for _, late in list(self.stalls)), default=0.0)
 
 
 def repeated_if_stalled(test: Callable[P, None]) -> Callable[P, None]:
@@ -56,8 +64,7 @@ def repeated_if_stalled(test: Callable[P, None]) -> Callable[P, None]:
                 try:
                     return test(*args, **kwargs)
                 except (AssertionError, TimeoutError):
-                    stalled = metronome.worst_seconds > STALL_SECONDS
-                    if attempt == ATTEMPTS or not stalled:
+                    if attempt == ATTEMPTS or not metronome.stalls:
                         raise
             print(f"attempt {attempt}: the machine stalled {metronome.worst_seconds:.3f} s")
         return None

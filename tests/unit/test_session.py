@@ -188,6 +188,11 @@ async def _hold(
     return held
 
 
+async def _answer(folder: Path, **settings: Any) -> Held:
+    """One question is asked, from 1 s to 2 s, and answered."""
+    return await _hold(folder, [(1.0, 2.0)], ["what is it?"], _say(ANSWER), **settings)
+
+
 async def test_a_question_is_answered(tmp_path: Path) -> None:
     held = await _hold(tmp_path, [(1.0, 2.0)], ["what is it"], _say(ANSWER))
     (turn,) = held.turns()
@@ -206,7 +211,7 @@ async def test_the_voice_decides_how_long_to_wait(
     tmp_path: Path, probability: float, endpoint: float
 ) -> None:
     judge = FakeEndOfTurn(probability)
-    held = await _hold(tmp_path, [(1.0, 2.0)], ["what is it?"], _say(ANSWER), judge=judge)
+    held = await _answer(tmp_path, judge=judge)
     assert held.turns()[0]["latency"]["endpoint"] == pytest.approx(endpoint, abs=0.03)
     (ended,) = held.named("turn.ended")
     assert ended.fields["audio_finished"] == probability
@@ -220,7 +225,7 @@ class _BrokenJudge:
 
 async def test_without_the_judge_the_words_decide(tmp_path: Path) -> None:
     judge = _BrokenJudge()
-    held = await _hold(tmp_path, [(1.0, 2.0)], ["what is it?"], _say(ANSWER), judge=judge)
+    held = await _answer(tmp_path, judge=judge)
     assert held.turns()[0]["latency"]["endpoint"] == pytest.approx(0.5, abs=0.03)
     assert held.named("judge.failed")[0].fields["reason"].startswith("broken")
 
@@ -375,11 +380,8 @@ class _Waiting(TurnMachine):
 async def test_of_an_answer_that_is_held_from_the_beginning_all_is_heard_later(
     tmp_path: Path, eager: bool
 ) -> None:
-    held = await _hold(
+    held = await _answer(
         tmp_path,
-        [(1.0, 2.0)],
-        ["what is it?"],
-        _say(ANSWER),
         agent_options=AgentOptions(eager=eager),
         machine=_Waiting(TurnOptions()),
     )
@@ -551,7 +553,7 @@ async def test_an_overloaded_server_is_asked_again(tmp_path: Path) -> None:
 
 
 async def test_an_early_answer_is_ready_when_the_pause_is_over(tmp_path: Path) -> None:
-    held = await _hold(tmp_path, [(1.0, 2.0)], ["what is it?"], _say(ANSWER))
+    held = await _answer(tmp_path)
     (turn,) = held.turns()
     assert turn["eager"] is True
     assert len(held.requests) == 1
@@ -634,11 +636,8 @@ class _BrokenVoice:
 
 @pytest.mark.parametrize("eager", [True, False])
 async def test_a_voice_that_fails_is_said_in_the_trace(tmp_path: Path, eager: bool) -> None:
-    held = await _hold(
+    held = await _answer(
         tmp_path,
-        [(1.0, 2.0)],
-        ["what is it?"],
-        _say(ANSWER),
         voice=_BrokenVoice(),
         agent_options=AgentOptions(eager=eager),
     )
@@ -737,11 +736,8 @@ def _sounds(held: Held, name: EarconName, at: float) -> bool:
 async def test_an_answer_that_is_slow_to_come_is_announced_by_an_earcon(
     tmp_path: Path, speak: SpeakOptions
 ) -> None:
-    held = await _hold(
+    held = await _answer(
         tmp_path,
-        [(1.0, 2.0)],
-        ["what is it?"],
-        _say(ANSWER),
         agent_options=AgentOptions(eager=False),
         speak=speak,
         late_seconds=1.5,
@@ -758,11 +754,8 @@ async def test_an_answer_that_is_slow_to_come_is_announced_by_an_earcon(
 
 
 async def test_an_earcon_makes_no_answer_wait(tmp_path: Path) -> None:
-    held = await _hold(
+    held = await _answer(
         tmp_path,
-        [(1.0, 2.0)],
-        ["what is it?"],
-        _say(ANSWER),
         agent_options=AgentOptions(eager=False),
         speak=EARCONS,
         late_seconds=THINKING_SECONDS + 0.1,

@@ -21,6 +21,7 @@ from scripts.benchmarks.duplex_hearing import (
     stretch,
     true_speech,
 )
+from tests.support.giving_way import GaveWay
 from voice.audio.frames import SAMPLE_RATE, Int16
 
 _DUCKED = 0.1
@@ -69,13 +70,13 @@ def test_whispers_are_not_audible() -> None:
 
 def test_a_ducked_and_held_tone_tells_both_moments() -> None:
     played = Stretch(0.0, _tone((1.08, 1.0), (0.2, _DUCKED), (0.5, 0.0)))
-    duck, hold = gave_way_after(played, 1.0)
-    assert duck == pytest.approx(0.08, abs=0.011)
-    assert hold == pytest.approx(0.28, abs=0.011)
+    way = gave_way_after(played, 1.0)
+    assert way.duck == pytest.approx(0.08, abs=0.011)
+    assert way.hold == pytest.approx(0.28, abs=0.011)
 
 
 def test_a_tone_that_goes_on_has_not_given_way() -> None:
-    assert gave_way_after(Stretch(0.0, _tone((2.0, 1.0))), 1.0) == (None, None)
+    assert gave_way_after(Stretch(0.0, _tone((2.0, 1.0))), 1.0) == GaveWay(None, None)
 
 
 def test_of_speech_the_last_loud_block_counts_and_pauses_do_not() -> None:

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from scripts.benchmarks.responses_figures import TARGETS, rotation_figures, table, verdicts
+from scripts.benchmarks.figures import table, verdicts
+from scripts.benchmarks.responses_figures import TARGETS, rotation_figures
 from scripts.benchmarks.responses_sender import _delta_frames, _frames_around, _wanted
 from scripts.benchmarks.responses_turns import sentence
 from voice.responses.events import Completed, OutputTextDelta, decode_server_event
@@ -40,7 +41,7 @@ def test_without_a_rotation_there_is_no_gap() -> None:
 
 def test_verdicts_know_both_directions() -> None:
     figures = {"events_per_second": 3999, "core_share_at_4000": 0.25, "memory_growth_mb": 20.1}
-    assert verdicts(figures) == {
+    assert verdicts(figures, TARGETS) == {
         "events_per_second": "missed",
         "core_share_at_4000": "met",
         "memory_growth_mb": "missed",
@@ -48,11 +49,12 @@ def test_verdicts_know_both_directions() -> None:
 
 
 def test_what_was_not_measured_has_no_verdict() -> None:
-    assert verdicts({"delayed_turns": None}) == {}
+    assert verdicts({"delayed_turns": None}, TARGETS) == {}
 
 
 def test_the_table_shows_single_figures_with_their_targets() -> None:
-    lines = table({"delayed_turns": 0, "samples": [1, 2], "recovery_idle_ms_p50": 3.25}).split("\n")
+    figures = {"delayed_turns": 0, "samples": [1, 2], "recovery_idle_ms_p50": 3.25}
+    lines = table(figures, TARGETS).split("\n")
     assert len(lines) == 4
     assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == [
         "delayed_turns",

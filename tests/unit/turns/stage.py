@@ -261,7 +261,6 @@ class Stage:
         self._words_steps, self._lost = _latency(dialogue.given("words", "0.1"))
         self._ears = Ears(self._user)
         self._speaker: Speaker | None = None
-        self._hold = False
         self._opened: dict[int, int] = {}
         self._due: dict[int, list[Event]] = defaultdict(list)
         self._silent = True
