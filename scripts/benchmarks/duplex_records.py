@@ -42,6 +42,9 @@ _FALSE = ("speech.started", "duplex.chosen")
 _FADED_SECONDS = 0.15
 """From a decision to silence at the speaker: the device's buffer and the fade."""
 
+_NEXT_SECONDS = 0.1
+"""Before the next answer is told to begin: what sounds then is the beginning of it."""
+
 _TOO_LATE_SECONDS = 0.5
 """A user who begins so shortly before an answer ends by itself did not interrupt it."""
 
@@ -201,7 +204,7 @@ def _watched_until(talk: Talk, attempt: Attempt, completed: Event | None) -> flo
         for event in talk.trace.named("audio.first")
         if event["turn"] != attempt.answer.turn and event["at"] > attempt.answer.began
     ]
-    return min([until, *(at - 0.02 for at in later)])
+    return min([until, *(at - _NEXT_SECONDS for at in later)])
 
 
 def _why(talk: Talk, attempt: Attempt, onset: float) -> list[str]:

@@ -19,7 +19,10 @@ import numpy as np
 from voice.audio.frames import FRAME_SAMPLES, SAMPLE_RATE
 
 LONGEST_SECONDS = 1.0
-"""Of speaker, room and microphone together; Bluetooth speakers have 0.3 s."""
+"""Of speaker, room and microphone together."""
+
+LIKELY_SECONDS = 0.3
+"""Bluetooth speakers have that; nothing is passed on as free of echo before so much is proved."""
 
 STEADY_DBFS = -40.0
 """Quieter blocks of the speaker prove nothing above the noise of a room."""
@@ -29,6 +32,9 @@ AUDIBLE_GAIN_DB = -35.0
 
 PROOFS = 3
 """Frames that have to agree: a glitch of a device can make one quiet."""
+
+DOUBTS = 50
+"""Frames, a second of them, after which a late echo is believed in that was not disproved."""
 
 PROOF_SECONDS = 5.0
 """Of sound from the speaker, after which a proof has to be made again."""
@@ -42,6 +48,7 @@ _STEADY_BLOCKS = _FRAME_BLOCKS + 1 + 2 * _JITTER_BLOCKS
 """Those that a frame may hear if the delay is known to one frame: 70 ms."""
 
 _DELAYS = round(LONGEST_SECONDS * SAMPLE_RATE / FRAME_SAMPLES)
+_LIKELY_DELAYS = round(LIKELY_SECONDS * SAMPLE_RATE / FRAME_SAMPLES)
 _FAR_BLOCKS = _FRAME_BLOCKS * _DELAYS + _STEADY_BLOCKS
 _NEAR_FRAMES = round(PROOF_SECONDS * SAMPLE_RATE / FRAME_SAMPLES)
 
@@ -73,5 +80,7 @@ class EchoPath:
         row[:] = np.inf
         row[steady] = near_dbfs - quietest[steady]
         self._frames += 1
-        strongest = np.partition(self._gains_db, PROOFS - 1, axis=0)[PROOFS - 1].max()
-        self._audible = bool(strongest > AUDIBLE_GAIN_DB)
+        strongest_db = np.partition(self._gains_db, PROOFS - 1, axis=0)[PROOFS - 1]
+        believed = np.isfinite(self._gains_db).sum(axis=0) >= DOUBTS
+        believed[:_LIKELY_DELAYS] = True
+        self._audible = bool(strongest_db[believed].max() > AUDIBLE_GAIN_DB)

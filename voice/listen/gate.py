@@ -53,7 +53,7 @@ class GateOptions:
     pause_seconds: Annotated[float, Meta(gt=0)] = 0.12
     """Silence after which speech counts as paused; much less than the pause that ends a turn."""
 
-    confirm_seconds: Annotated[float, Meta(ge=0)] = 0.2
+    confirm_seconds: Annotated[float, Meta(ge=0)] = 0.18
     """Speech that has lasted this long without a pause silences the agent."""
 
     preroll_seconds: Annotated[float, Meta(ge=0, le=1)] = 0.5

@@ -31,6 +31,22 @@ def test_a_few_quiet_frames_are_enough_though_the_user_speaks() -> None:
     assert not _path(FAR, [-25.0] * 60 + [-70.0] * 3 + [-25.0] * 37).audible
 
 
+def test_half_a_second_is_enough() -> None:
+    assert _path(FAR[:15], [-70.0] * 15).audible
+    assert not _path(FAR[:25], [-70.0] * 25).audible
+
+
+def test_a_user_who_interrupts_the_first_words_is_no_echo() -> None:
+    far = [-20.0] * 45 + [-45.0] * 30  # it grows quieter
+    assert not _path(far, [-70.0] * 40 + [-25.0] * 35).audible
+
+
+@pytest.mark.parametrize("late", [20, 30, 45])
+def test_an_echo_that_comes_late_is_believed_in_after_a_second(late: int) -> None:
+    near = [-96.0] * late + [-40.0] * 100
+    assert _path([-20.0] * (late + 60), near[: late + 60]).audible
+
+
 def test_a_glitch_proves_nothing() -> None:
     assert _path(FAR, [-25.0] * 60 + [-96.0] * 2 + [-25.0] * 38).audible
 
