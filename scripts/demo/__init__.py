@@ -1,0 +1,1 @@
+"""The latency demo: what WebSocket mode and this pipeline save, on the reader's own machine."""
