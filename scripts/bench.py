@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -167,6 +168,7 @@ def duplex(
         str, typer.Option(help="`script` (150 ms, 60 tokens/s); `local`: voice-to-voice alone.")
     ] = "script",
     minutes: Annotated[float, typer.Option(help="The agent's speech on each echo path.")] = 0.4,
+    interruptions: Annotated[int, typer.Option(help="By as many recordings of people.")] = 20,
     quick: Annotated[bool, typer.Option(help="A few of each: does it work?")] = False,
     out: Json = None,
 ) -> None:
@@ -177,8 +179,29 @@ def duplex(
 
     if agent not in ("script", "local"):
         raise typer.BadParameter("it is script or local", param_hint="--agent")
-    plan = quick_plan(agent, minutes) if quick else Plan(agent, minutes=minutes)
+    plan = quick_plan(agent, minutes) if quick else Plan(agent, interruptions, minutes=minutes)
     print(report(measure_duplex(plan, lambda figures: write(out, figures))))
+
+
+@app.command()
+def tools(
+    parts: Parts = "overhead,parallel,mcp",
+    spoken: Annotated[bool, typer.Option(help="Also speak forty commands, through the rig.")] = (
+        False
+    ),
+    models: Annotated[str, typer.Option(help="To whom, with commas between.")] = (
+        "qwen2.5-coder-0.5b,qwen2.5-coder-1.5b"
+    ),
+    quick: Annotated[bool, typer.Option(help="A few of each: does it work?")] = False,
+    out: Json = None,
+) -> None:
+    """Tools: what a call costs beside the tool, calls at once, MCP, and spoken commands."""
+    from scripts.benchmarks.tools import PARTS, measure_tools, report  # noqa: PLC0415
+
+    chosen = _chosen(parts, PARTS) if parts else []
+    spoken_to = [name.strip() for name in models.split(",")] if spoken else []
+    save = partial(write, out)
+    print(report(measure_tools(chosen, spoken_to, save, quick=quick)))
 
 
 def _chosen(parts: str, known: Collection[str]) -> list[str]:

@@ -13,14 +13,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voice.audio.echo import EchoCancellingMicrophone
 from voice.audio.frames import AudioInput, AudioOutput
 from voice.audio.onset_listener import OnsetListener
-from voice.clock import Clock
+from voice.build_tools import ended, open_tools
+from voice.clock import Clock, VirtualClock
 from voice.config import Options
 from voice.errors import ModelError, UsageError
+from voice.keeper import Keeper
 from voice.listen.gate import Gate
 from voice.listen.judge import EndOfTurnWorker
 from voice.listen.vad import choose_vad
@@ -33,17 +35,21 @@ from voice.responses.journal import Journal, JournalWriter
 from voice.responses.machine import AgentMachine
 from voice.responses.options import AgentOptions
 from voice.responses.presets import PRESETS, resolve_agent
+from voice.responses.proposal import EXPIRED
 from voice.responses.requests import Features
+from voice.responses.signals import ToolsCancelled
 from voice.responses.transports import TransportKind, open_transport
+from voice.responses.work import AT_WORK
 from voice.session import Session
-from voice.speak.apology import fixed_phrases
+from voice.speak.apology import APOLOGY, fixed_phrases
 from voice.speak.clips import Clips, ClipSynthesizer, clip_key
 from voice.speak.options import SpeakOptions
 from voice.speak.playback import Playback
+from voice.speak.settings import VoiceSettings
 from voice.speak.synthesizer import Synthesizer
 from voice.speak.worker import SynthesisWorker
-from voice.tools.builtin import time_tool
-from voice.tools.runner import Toolbox
+from voice.spoken_commands import FORGOTTEN, NOTHING_SAID, SpokenCommands
+from voice.tools.kept_timers import KeptTimers
 from voice.tools.timers import Timers
 from voice.trace import Trace
 from voice.turns.machine import TurnMachine
@@ -84,12 +90,13 @@ async def open_session(
                 "journal.opened", devices.clock.now(), resumed=resume, items=len(journal.items)
             )
         server = _choose_server(options, devices.clock, trace, stack)
+        voice = VoiceSettings(options.speak.volume, options.speak.speed)
         async with asyncio.TaskGroup() as loading:
             transcriber = loading.create_task(
                 asyncio.to_thread(_load_transcriber, options, devices.clock)
             )
             synthesizer = loading.create_task(
-                asyncio.to_thread(_load_synthesizer, options, devices.output.rate)
+                asyncio.to_thread(_load_synthesizer, options, devices.output.rate, voice)
             )
             judge = loading.create_task(asyncio.to_thread(_load_judge, options))
             if isinstance(devices.input, EchoCancellingMicrophone):
@@ -98,15 +105,29 @@ async def open_session(
         stack.callback(synthesizer.result().close)
         if hears := judge.result():
             stack.callback(hears.close)
-        timers = Timers(devices.clock.now)
-        toolbox = Toolbox([time_tool(datetime.now), *timers.tools()])
+        timers = Timers(devices.clock.now, datetime.now)
+        kept_timers = await _open_timers(options, devices.clock, timers, stack)
+
+        def note(event: str, fields: dict[str, Any]) -> None:
+            trace.mark(event, devices.clock.now(), **fields)
+
+        toolbox = await open_tools(
+            options.tools,
+            timers,
+            voice,
+            running=lambda: {one.call.name: one.progress for one in agent.background},
+            cancel=lambda name: agent.tell(ToolsCancelled(name)),
+            note=note,
+            stack=stack,
+        )
         machine = AgentMachine(
             server.model,
             server.options,
             server.features,
-            toolbox.definitions,
+            toolbox,
             random.random,
             journal.items if journal else (),
+            options.listen.language,
         )
         agent = Agent(machine, server.connect, toolbox, devices.clock)
         await stack.enter_async_context(agent.running())
@@ -128,7 +149,14 @@ async def open_session(
                 judge=hears,
                 machine=TurnMachine(options.turns, options.listen.language, options.barge_in),
                 agent=agent,
-                journal=journal.writer if journal else None,
+                commands=SpokenCommands(voice, options.listen.language),
+                keeper=Keeper(
+                    timers,
+                    devices.clock,
+                    trace,
+                    journal.writer if journal else None,
+                    kept_timers,
+                ),
                 synthesizer=synthesizer.result(),
                 speak=options.speak,
                 playback=Playback(devices.output.rate),
@@ -239,12 +267,8 @@ def _start_server(options: Options, stack: AsyncExitStack) -> asyncio.Future[End
         url, key = await stack.enter_async_context(local_server(serving))
         return endpoint(url, key)
 
-    async def end() -> None:
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)  # whoever connects has seen it
-
     starting = asyncio.create_task(start())
-    stack.push_async_callback(end)
+    stack.push_async_callback(ended, starting)  # whoever connects has seen how it failed
     return starting
 
 
@@ -287,6 +311,18 @@ def _serving(options: Options) -> ServeOptions:
             )
 
 
+async def _open_timers(
+    options: Options, clock: Clock, timers: Timers, stack: AsyncExitStack
+) -> KeptTimers | None:
+    """What was set before goes on, where there is a journal; with recordings nothing is kept."""
+    if not options.journal.path or isinstance(clock, VirtualClock):
+        return None
+    kept = await asyncio.to_thread(KeptTimers.open, Path(options.journal.path))
+    stack.push_async_callback(kept.close)
+    timers.restore(kept.found)
+    return kept
+
+
 def _load_transcriber(options: Options, clock: Clock) -> TranscriptionWorker:
     from voice.listen.incremental import IncrementalTranscriber
     from voice.listen.whisper import WhisperModel
@@ -306,7 +342,7 @@ def _load_judge(options: Options) -> EndOfTurnWorker | None:
     return EndOfTurnWorker(SmartTurn.load(weights(options.turns.judge, ".onnx")))
 
 
-def _load_synthesizer(options: Options, rate: int) -> SynthesisWorker:
+def _load_synthesizer(options: Options, rate: int, settings: VoiceSettings) -> SynthesisWorker:
     """A voice that is still loading, and until then says what it has said before."""
     from voice.models.cache import default_cache
     from voice.models.resolve import weights
@@ -315,16 +351,19 @@ def _load_synthesizer(options: Options, rate: int) -> SynthesisWorker:
     model = weights(speak.voice, ".onnx")
     clips = Clips.open(default_cache().root / "clips", clip_key(model, rate, speak))
     loader = ThreadPoolExecutor(1, thread_name_prefix="voice")
-    voice = loader.submit(_load_voice, model, rate, speak)
+    voice = loader.submit(_load_voice, model, rate, speak, settings)
     loader.shutdown(wait=False)
-    ahead = [partial(_keep, clips, phrase, voice) for phrase in fixed_phrases(speak)]
-    return SynthesisWorker(ClipSynthesizer(clips, voice, rate), voice, ahead)
+    phrases = fixed_phrases(speak, (APOLOGY, AT_WORK, EXPIRED, FORGOTTEN, NOTHING_SAID))
+    ahead = [partial(_keep, clips, phrase, voice) for phrase in phrases]
+    return SynthesisWorker(ClipSynthesizer(clips, voice, rate, settings), voice, ahead)
 
 
-def _load_voice(model: Path, rate: int, speak: SpeakOptions) -> Synthesizer:
+def _load_voice(
+    model: Path, rate: int, speak: SpeakOptions, settings: VoiceSettings
+) -> Synthesizer:
     from voice.speak.piper import PiperSynthesizer
 
-    return PiperSynthesizer.load(model, rate, speak)
+    return PiperSynthesizer.load(model, rate, speak, settings)
 
 
 def _keep(clips: Clips, phrase: str, voice: Future[Synthesizer]) -> None:

@@ -22,6 +22,7 @@ from voice.listen.options import ListenOptions
 from voice.responses.journal_options import JournalOptions
 from voice.responses.options import AgentOptions
 from voice.speak.options import SpeakOptions
+from voice.tools.options import ToolOptions
 from voice.turns.options import BargeInOptions, TurnOptions
 
 
@@ -124,6 +125,7 @@ class Options:
     agent: AgentOptions = field(default_factory=AgentOptions)
     journal: JournalOptions = field(default_factory=JournalOptions)
     speak: SpeakOptions = field(default_factory=SpeakOptions)
+    tools: ToolOptions = field(default_factory=ToolOptions)
     server: ServerOptions = field(default_factory=ServerOptions)
 
 
@@ -199,9 +201,11 @@ def _convert(value: Any, section: type, key: str, where: str, strict: bool) -> A
     try:
         whole: Any = msgspec.convert({key: value}, section, strict=strict)
     except msgspec.ValidationError as error:
-        reason = str(error).partition(" - at ")[0]
+        reason, _, path = str(error).partition(" - at `$.")
+        inside = path.rstrip("`").removeprefix(key)
+        given = "" if isinstance(value, dict) else f" = {value!r}"  # which may hold a key
         raise UsageError(
-            f"{where} = {value!r}: {reason}", "see the comments in configs/"
+            f"{where}{inside}{given}: {reason}", "see the comments in configs/"
         ) from error
     return getattr(whole, key)
 

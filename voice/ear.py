@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+import numpy as np
+
 from voice.audio.frames import SAMPLE_RATE, Frame
 from voice.audio.residual import SILENCE_DBFS
 from voice.errors import VoiceError
@@ -41,6 +43,8 @@ class Ear:
         self._history: deque[Frame] = deque()
         self._half_duplex = False
         self._utterance = 0
+        self.muted = False
+        """Whether silence is heard instead of what the microphone hears."""
 
     @property
     def latest(self) -> Frame | None:
@@ -50,6 +54,8 @@ class Ear:
     def hear(self, frame: Frame) -> None:
         """Take in the next frame."""
         parts = self._parts
+        if self.muted:
+            frame = Frame(frame.start, np.zeros_like(frame.samples), frame.at)
         self._history.append(frame)
         while frame.end - self._history[0].end > _HISTORY_SAMPLES:
             self._history.popleft()

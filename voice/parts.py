@@ -8,15 +8,16 @@ from voice.audio.echo import EchoCancellingMicrophone
 from voice.audio.frames import AudioInput, AudioOutput
 from voice.audio.onset_listener import OnsetListener
 from voice.clock import Clock
+from voice.keeper import Keeper
 from voice.listen.gate import Gate
 from voice.listen.judge import EndOfTurnWorker
 from voice.listen.vad import Vad
 from voice.listen.worker import TranscriptionWorker
 from voice.responses.agent import Agent
-from voice.responses.journal import JournalWriter
 from voice.speak.options import SpeakOptions
 from voice.speak.playback import Playback
 from voice.speak.worker import SynthesisWorker
+from voice.spoken_commands import SpokenCommands
 from voice.tools.timers import Timers
 from voice.trace import Trace
 from voice.turns.machine import TurnMachine
@@ -40,8 +41,9 @@ class Parts:
 
     machine: TurnMachine
     agent: Agent
-    journal: JournalWriter | None
-    """Where the conversation is kept; None: in memory only."""
+    commands: SpokenCommands
+    keeper: Keeper
+    """Where the conversation is kept, if it is."""
 
     synthesizer: SynthesisWorker
     speak: SpeakOptions

@@ -9,7 +9,6 @@ machine through the agent. Besides the ear nothing else in the program acts on d
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -29,18 +28,23 @@ from voice.responses.signals import (
     Committed,
     Discarded,
     Fact,
+    Filled,
+    Forgotten,
     Heard,
     Interrupted,
+    Invited,
     ItemsSettled,
     LikelyEnded,
     Noted,
+    TellLater,
     TextReceived,
     WentOn,
 )
-from voice.speak.apology import APOLOGY, apologize, without_apology
+from voice.speak.apology import APOLOGY, apologize
 from voice.speak.cues import THINKING_SECONDS, Cues
 from voice.speak.playback import PlaybackEvent, PlaybackStarted, QuestionPlayed
 from voice.speak.speech import Speech
+from voice.spoken_commands import NOTHING_SAID
 from voice.turns.events import (
     Action,
     Announce,
@@ -65,8 +69,10 @@ from voice.turns.events import (
     OpenUtterance,
     QuestionHeard,
     Resume,
+    Silenced,
     TalkPressed,
     TalkReleased,
+    TextTyped,
     Transcribe,
     Unduck,
 )
@@ -101,6 +107,7 @@ class Session:
         self._speaking: asyncio.Task[str] | None = None
         self._endings: dict[int, dict[str, Any]] = {}
         self._underruns = 0
+        self._last_said = ""
         self._settled = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
         self._cues = Cues(parts.output, wanted=parts.speak.earcons)
@@ -145,6 +152,30 @@ class Session:
         if frame := self._ear.latest:
             self._post(TalkReleased(self._clock.now(), frame.end))
 
+    def mute(self, on: bool) -> None:
+        """Hear nothing of the user, or hear again."""
+        self._ear.muted = on
+        self._trace.mark("input.muted", self._clock.now(), on=on)
+
+    def interrupt(self) -> None:
+        """Fall silent, whatever is being said."""
+        self._post(Silenced())
+
+    def repeat(self) -> None:
+        """Say the last answer again."""
+        self._post(Silenced())
+        self._post(AnnouncementArrived(self._last_said or NOTHING_SAID))
+
+    def type_text(self, text: str) -> None:
+        """The user typed this instead of saying it."""
+        if text.strip():
+            self._post(TextTyped(text.strip()))
+
+    def begin_anew(self, *, forget: bool = False) -> None:
+        """Go on with another conversation; `forget`: delete what the journal has of this one."""
+        self._post(Silenced())
+        self._forget(forget=forget)
+
     # ── facts ────────────────────────────────────────────────────────────────────────────
 
     def _post(self, event: Event | None) -> None:
@@ -157,7 +188,9 @@ class Session:
         parts = self._parts
         while (frame := await parts.input.read()) is not None:
             self._ear.hear(frame)
-            for announcement in parts.timers.timeout(self._clock.now()):
+            if announcements := parts.timers.timeout(self._clock.now()):
+                self._tasks.create_task(parts.keeper.keep_timers())
+            for announcement in announcements:
                 self._post(AnnouncementArrived(announcement))
             if parts.input.ended and self._machine.idle:
                 break
@@ -190,7 +223,7 @@ class Session:
         await self._clock.sleep_until(deadline)
         self._post(None)
 
-    def _perform(self, action: Action, now: float) -> None:
+    def _perform(self, action: Action, now: float) -> None:  # noqa: PLR0912
         match action:
             case Mark(event, turn, at, fields):
                 self._trace.mark(event, at, turn, **fields)
@@ -200,6 +233,8 @@ class Session:
                 self._ear.transcribe(turn)
             case JudgeEnd(turn, sample):
                 self._ear.judge(turn, sample)
+            case LikelyEnd(_, text) if self._parts.commands.understands(text):
+                pass  # there will be nothing to ask
             case Commit() | LikelyEnd() | GoOn() | Discard():
                 self._parts.agent.tell(_fact(action))
             case CloseUtterance():
@@ -207,18 +242,36 @@ class Session:
             case CloseGate():
                 self._parts.gate.close()
             case Answer(turn, text):
-                self._turn = _Turn(turn, text)
-                self._parts.agent.tell(Asked(turn, text))
-                self._thinking = self._tasks.create_task(self._think(turn))
+                self._answer(turn, text)
             case Announce(turn, text):
                 self._turn = _Turn(turn, "")
-                self._parts.agent.tell(Announced(turn, text))
+                said = Invited(turn) if text is None else Announced(turn, text)
+                self._parts.agent.tell(said)
             case Duck() | Unduck() | Hold() | Resume():
                 self._give_way(action)
             case Interrupt(turn):
                 self._interrupt(turn, now)
             case CompleteTurn(turn, failure):
                 self._complete(turn, now, failure)
+
+    def _answer(self, turn: int, text: str) -> None:
+        """Ask the agent, unless it is a command about the conversation itself."""
+        self._turn = _Turn(turn, text)
+        obeyed = self._parts.commands.obey(text, self._last_said)
+        if obeyed is None:
+            self._parts.agent.tell(Asked(turn, text))
+            self._thinking = self._tasks.create_task(self._think(turn))
+            return
+        if obeyed.forgets:
+            self._forget(forget=True)
+        self._trace.mark("command.obeyed", self._clock.now(), turn, text=text)
+        self._parts.agent.tell(Announced(turn, obeyed.reply))
+
+    def _forget(self, *, forget: bool) -> None:
+        self._last_said = ""
+        self._parts.agent.tell(Forgotten())
+        self._tasks.create_task(self._parts.keeper.begin_anew(forget=forget))
+        self._trace.mark("conversation.begun", self._clock.now(), forgotten=forget)
 
     # ── the agent's words ────────────────────────────────────────────────────────────────
 
@@ -227,10 +280,12 @@ class Session:
         async for at, event in self._parts.agent.events():
             self._take(event, at)
 
-    def _take(self, event: AgentEvent, now: float) -> None:
+    def _take(self, event: AgentEvent, now: float) -> None:  # noqa: PLR0912
         match event:
             case Noted(name, turn, fields):
                 self._trace.mark(name, now, turn, **fields)
+                if name == "tool.ended":
+                    self._tasks.create_task(self._parts.keeper.keep_timers())
             case ItemsSettled():
                 self._tasks.create_task(self._keep(event))
             case AnswerBegun(turn, eager):
@@ -240,6 +295,8 @@ class Session:
                 if self._speech and self._speech.turn == turn:
                     self._drop_speech()
                 self._trace.forget(turn, "request.sent", "token.first")
+            case TellLater(text):
+                self._post(AnnouncementArrived(text))
             case _ if self._speech is None or self._speech.turn != event.turn:
                 pass  # of an answer that was interrupted meanwhile
             case AnswerAdopted():
@@ -247,13 +304,18 @@ class Session:
             case TextReceived(turn, text):
                 if not self._trace.marked("token.first", turn):
                     self._trace.mark("token.first", now, turn)
-                self._say(self._speech, text)
+                self._cues.end()
+                self._speech.say(text)
+            case Filled(_, text):
+                self._cues.end()
+                self._speech.say_aside(f"{text} ")
             case AnswerWritten():
                 self._finish(self._speech, now)
             case AnswerFailed(_, reason):
                 assert self._turn is not None
                 self._turn.failure = reason
-                self._say(self._speech, f" {APOLOGY}" if self._speech.text else APOLOGY)
+                self._cues.end()
+                self._speech.say_aside(APOLOGY)
                 self._speech.finish()
 
     def _begin_speech(self, turn: int, *, held: bool) -> None:
@@ -271,10 +333,6 @@ class Session:
         if self._turn and self._turn.held:
             speech.hold()
         self._speaking = self._tasks.create_task(self._speak(speech))
-
-    def _say(self, speech: Speech, text: str) -> None:
-        self._cues.end()
-        speech.say(text)
 
     async def _think(self, turn: int) -> None:
         """Make a sound if the answer has no word yet after a while, and nobody speaks."""
@@ -356,12 +414,12 @@ class Session:
                 self._post(QuestionHeard(turn, at))
 
     def _interrupt(self, turn: int, now: float) -> None:
-        text = self._speech.text if self._speech else ""
+        speech = self._speech
         heard = self._drop_speech()
         if self._trace.marked("audio.first", turn):
             self._trace.mark("playback.stopped", now, turn)
-        self._end_turn(now, text, heard, interrupted=True)
-        self._parts.agent.tell(Interrupted(turn, without_apology(text, heard)))
+        self._end_turn(now, speech.text if speech else "", heard, interrupted=True)
+        self._parts.agent.tell(Interrupted(turn, speech.own_words(heard) if speech else ""))
 
     def _complete(self, turn: int, now: float, failure: str) -> None:
         speech, self._speech, self._speaking = self._speech, None, None
@@ -373,7 +431,7 @@ class Session:
         if failure:
             self._cues.play("error")
             self._trace.mark("answer.failed", now, turn, reason=failure)
-            self._parts.agent.tell(Interrupted(turn, without_apology(speech.text, heard)))
+            self._parts.agent.tell(Interrupted(turn, speech.own_words(heard)))
         else:
             self._parts.agent.tell(Heard(turn))
 
@@ -388,6 +446,7 @@ class Session:
             count = self._underruns - underruns
             self._trace.mark("audio.underrun", now, turn.number, count=count)
         self._settled.clear()
+        self._last_said = text or self._last_said
         self._endings[turn.number] = {
             "at": now,
             "user_text": turn.user_text,
@@ -400,12 +459,7 @@ class Session:
     async def _keep(self, settled: ItemsSettled) -> None:
         """Items are on the disk, where they are kept at all, before the turn is completed."""
         with self._clock.working():
-            if self._parts.journal:
-                try:
-                    await self._parts.journal.append(settled.turn, time.time(), settled.items)
-                except VoiceError as error:
-                    now = self._clock.now()
-                    self._trace.mark("journal.failed", now, settled.turn, reason=str(error))
+            await self._parts.keeper.keep(settled)
             self._trace.complete(settled.turn, **self._endings.pop(settled.turn))
             if not self._endings:
                 self._settled.set()

@@ -166,7 +166,7 @@ async def calling(
         return await open_websocket(to)
 
     tools = toolbox()
-    machine = AgentMachine("default", options, features, tools.definitions, lambda: 0.5)
+    machine = AgentMachine("default", options, features, tools, lambda: 0.5)
     agent = Agent(machine, connect, tools, MonotonicClock())
     async with agent.running():
         await agent.connected()

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from tests.support.toolset import FixedTools
 from voice.responses.events import (
     Compaction,
     Completed,
@@ -96,6 +97,7 @@ class Bench:
         *,
         features: Features = Features(),  # noqa: B008 - frozen
         items: tuple[InputItem, ...] = (),
+        tools: FixedTools | None = None,
         random: float = 0.5,
         remembers: bool = True,
         connected: bool = True,
@@ -106,7 +108,8 @@ class Bench:
         self.actions: list[Action] = []
         self.requests: list[Sent] = []
         chosen = AgentOptions(**options)
-        self.machine = AgentMachine("m", chosen, features, lambda: TOOLS, lambda: random, items)
+        known = tools or FixedTools(TOOLS)
+        self.machine = AgentMachine("m", chosen, features, known, lambda: random, items)
         self._take(self.machine.timeout(0.0))
         if connected:
             self.tell(Opened(1, remembers))

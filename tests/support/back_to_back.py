@@ -14,6 +14,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.toolset import FixedTools
 from voice.responses.answer import GO_ON
 from voice.responses.conversation import CANCELLED
 from voice.responses.events import ErrorEvent, ServerEvent, decode_server_event, encode
@@ -47,8 +48,12 @@ from voice.server import signals as server
 from voice.server.backend import Call, CallOutput, Finished, Item, Message, TextDelta, ToolCall
 from voice.server.lanes import Settled
 from voice.server.protocol import Connection
+from voice.tools.policy import Policy
 
 TOOLS = [{"type": "function", "name": "look", "parameters": {"type": "object"}}]
+
+PATIENT = FixedTools(TOOLS, {"look": Policy(wait_seconds=1e9)})
+"""Nothing goes on in the background: that has tests of its own."""
 
 
 @dataclass
@@ -120,7 +125,7 @@ class World:
 
     def __init__(self, options: AgentOptions, features: Features, **limits: float) -> None:
         self.now = 0.0
-        self.machine = AgentMachine("m", options, features, lambda: TOOLS, lambda: 0.5)
+        self.machine = AgentMachine("m", options, features, PATIENT, lambda: 0.5)
         self.store: dict[str, Settled] = {}
         self.limits = limits
         self.links: dict[int, Link] = {}

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.support.back_to_back import joined
+from tests.support.toolset import FixedTools
 from voice.clock import MonotonicClock
 from voice.responses.agent import Agent
 from voice.responses.connection import Transport, endpoint
@@ -16,7 +17,6 @@ from voice.responses.events import (
     FunctionCallOutput,
     InputItem,
     InputMessage,
-    JsonObject,
 )
 from voice.responses.machine import AgentMachine
 from voice.responses.options import AgentOptions
@@ -34,6 +34,7 @@ from voice.responses.signals import (
 )
 from voice.responses.transports import TransportKind, open_transport
 from voice.server.backend import Call, Item, Message
+from voice.tools.tool import ToolContext
 
 Line = tuple[str, str]
 """Who said it (or `call`, `output`), and the words."""
@@ -48,19 +49,16 @@ WAIT_SECONDS = 20.0
 """For anything that should happen; only a failing test waits so long."""
 
 
-class Lamp:
+class Lamp(FixedTools):
     """The one tool; keeps what it was called with. `lit` holds a call up until it is set."""
 
     def __init__(self) -> None:
+        super().__init__([{"type": "function", "name": "lamp", "parameters": {"type": "object"}}])
         self.calls: list[str] = []
         self.lit = asyncio.Event()
         self.lit.set()
 
-    def definitions(self) -> list[JsonObject]:
-        """The tool in the API's flat form."""
-        return [{"type": "function", "name": "lamp", "parameters": {"type": "object"}}]
-
-    async def run(self, name: str, arguments: str) -> str:
+    async def run(self, name: str, arguments: str, context: ToolContext) -> str:
         """Light the lamp."""
         self.calls.append(arguments)
         await self.lit.wait()
@@ -217,7 +215,7 @@ async def talking(
         return (await open_transport(endpoint(base_url, ""), kind))[0]
 
     chosen = AgentOptions(**options)
-    machine = AgentMachine("m", chosen, features, lamp.definitions, lambda: jitter, items)
+    machine = AgentMachine("m", chosen, features, lamp, lambda: jitter, items)
     agent = Agent(machine, connect, lamp, MonotonicClock())
     talk = Talk(agent, lamp)
     async with agent.running():

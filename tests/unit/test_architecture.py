@@ -38,7 +38,11 @@ PURE = {
         "speak.english_units speak.formula speak.levels speak.marks speak.markup speak.options",
         "speak.placed speak.playback speak.shaping speak.speakable speak.synthesizer speak.trim",
         "speak.windows speak.words",
-        "tools.docstring tools.durations tools.schema",
+        "tools.alarms tools.consent tools.decorator tools.docstring tools.durations",
+        "tools.json_schema tools.levels",
+        "tools.mcp_endpoint tools.mcp_lifecycle tools.mcp_options tools.options tools.phrases",
+        "tools.policy tools.questions tools.results tools.schema tools.times_of_day tools.tool",
+        "responses.calls responses.proposal responses.work speak.settings",
         "server.access server.backend server.calling server.chat server.chatml",
         "server.compaction server.faults server.items server.lanes server.limits",
         "server.protocol server.refusals server.requests server.signals server.steering",
@@ -95,6 +99,8 @@ def test_every_named_module_exists() -> None:
 
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_imports_run_one_way(name: str) -> None:
+    if name == "voice":
+        return  # the package's face names what its users import
     higher = {imported for imported in _ours(name) if _rank(imported) > _rank(name)}
     assert higher == set()
 
@@ -111,7 +117,10 @@ def test_pure_modules_do_no_io_and_read_no_clock(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_stages_do_not_know_their_neighbours(name: str) -> None:
-    """A stage imports its own folder and foundations; turns hear of the gate and read words."""
+    """A stage imports its own folder and foundations.
+
+    Turns hear of the gate and read words; an agent treats calls as their tools' policies say.
+    """
     stages = {"audio", "listen", "turns", "responses", "tools", "speak", "server", "models"}
     stage = name.split(".")[1] if name.count(".") else ""
     if stage not in stages:
@@ -119,6 +128,7 @@ def test_stages_do_not_know_their_neighbours(name: str) -> None:
     allowed = {
         "turns": {"voice.listen.gate", "voice.listen.completeness", "voice.listen.labels"},
         "server": {"voice.responses.events", "voice.models"},
+        "responses": {f"voice.tools.{one}" for one in ("consent", "policy", "questions", "tool")},
     }.get(stage, set())
     for imported in _ours(name) - FOUNDATIONS:
         other = imported.split(".")[1]

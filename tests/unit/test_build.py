@@ -16,6 +16,7 @@ from voice.server.serve import ServeOptions
 from voice.speak.apology import fixed_phrases
 from voice.speak.fake import FakeSynthesizer
 from voice.speak.piper import PiperSynthesizer
+from voice.speak.settings import VoiceSettings
 
 
 @pytest.fixture(autouse=True)
@@ -82,18 +83,18 @@ async def test_our_own_words_are_kept_and_said_while_the_voice_is_loading(
     monkeypatch.setattr(resolve, "weights", lambda name, suffix: tmp_path / f"{name}{suffix}")
     allowed = threading.Event()
 
-    def load(model: Path, rate: int, options: object) -> FakeSynthesizer:
+    def load(model: Path, rate: int, options: object, settings: object) -> FakeSynthesizer:
         assert allowed.wait(10)
         return FakeSynthesizer(rate)
 
     monkeypatch.setattr(PiperSynthesizer, "load", load)
     options = load_options(None, {}, {"speak": {"voice": "v"}})
     allowed.set()
-    first = _load_synthesizer(options, 8000)
+    first = _load_synthesizer(options, 8000, VoiceSettings())
     await first.prepare()
     first.close()
     allowed.clear()
-    second = _load_synthesizer(options, 8000)
+    second = _load_synthesizer(options, 8000, VoiceSettings())
     for phrase in fixed_phrases(options.speak):
         (sound,) = [sound async for sound in second.synthesize(phrase)]
         assert len(sound.words) == len(phrase.split())
@@ -110,9 +111,9 @@ async def test_a_voice_that_cannot_be_loaded_is_told_later_and_a_missing_one_at_
     monkeypatch.setattr(resolve, "weights", lambda name, suffix: tmp_path / f"{name}{suffix}")
     options = load_options(None, {}, {"speak": {"voice": "v"}})
     with pytest.raises(ModelError, match="missing"):
-        _load_synthesizer(options, 8000)
+        _load_synthesizer(options, 8000, VoiceSettings())
     (tmp_path / "v.onnx").touch()
-    voice = _load_synthesizer(options, 8000)
+    voice = _load_synthesizer(options, 8000, VoiceSettings())
     with pytest.raises(ModelError, match=r"v\.onnx"):
         await voice.prepare()
     voice.close()

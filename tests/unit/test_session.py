@@ -19,6 +19,7 @@ from voice.audio.onset_listener import OnsetListener
 from voice.audio.wav import FileInput, FileOutput
 from voice.clock import VirtualClock
 from voice.errors import ModelError
+from voice.keeper import Keeper
 from voice.listen.fake import FakeEndOfTurn, FakeTranscriber, LoudnessVad
 from voice.listen.gate import Gate, GateOptions
 from voice.listen.judge import EndOfTurnWorker
@@ -49,8 +50,12 @@ from voice.speak.earcons import EarconName, earcon
 from voice.speak.fake import WORD_SECONDS, FakeSynthesizer
 from voice.speak.options import SpeakOptions
 from voice.speak.playback import Playback
+from voice.speak.settings import VoiceSettings
 from voice.speak.synthesizer import Sound, Synthesizer
 from voice.speak.worker import SynthesisWorker
+from voice.spoken_commands import FORGOTTEN, SpokenCommands
+from voice.tools.function import FunctionTool, function_tool
+from voice.tools.policy import Policy
 from voice.tools.runner import Toolbox
 from voice.tools.timers import Timers
 from voice.trace import Trace, TraceEvent
@@ -114,6 +119,7 @@ async def _hold(
     speak: SpeakOptions = SpeakOptions(),  # noqa: B008 - frozen
     loading: Future[Synthesizer] | None = None,
     late_seconds: float = 0.0,
+    tools: Iterable[FunctionTool] = (),
 ) -> Held:
     """Speak at the given stretches (seconds), be understood as `words`, and be answered."""
     held = Held()
@@ -141,10 +147,9 @@ async def _hold(
     synthesizer = SynthesisWorker(voice or FakeSynthesizer(RATE), loading)
     hears = EndOfTurnWorker(judge) if judge else None
     timers = Timers(clock.now)
-    toolbox = Toolbox(timers.tools())
-    agent_machine = AgentMachine(
-        "m", agent_options, Features(ahead=ahead), toolbox.definitions, lambda: 0.5
-    )
+    toolbox = Toolbox([*timers.tools(), *tools])
+    agent_machine = AgentMachine("m", agent_options, Features(ahead=ahead), toolbox, lambda: 0.5)
+    trace, voice_settings = Trace(held.events.append), VoiceSettings()
     agent = _LateAgent(agent_machine, connect, toolbox, clock)
     if late_seconds:
         agent.late_seconds = late_seconds
@@ -161,13 +166,14 @@ async def _hold(
             judge=hears,
             machine=machine or TurnMachine(options, barge_in=barge_in),
             agent=agent,
-            journal=None,
+            commands=SpokenCommands(voice_settings, "en"),
+            keeper=Keeper(timers, clock, trace),
             synthesizer=synthesizer,
             speak=speak,
             playback=Playback(RATE),
             timers=timers,
             clock=clock,
-            trace=Trace(held.events.append),
+            trace=trace,
         )
     )
 
@@ -502,6 +508,116 @@ async def test_a_timer_speaks_up_when_it_is_over(tmp_path: Path) -> None:
     )
 
 
+def _calling(name: str, arguments: str, answer: str) -> Reply:
+    """Each question is answered with a call, and each output with words."""
+
+    def reply(request: Request, number: int) -> Iterable[ServerEvent | str]:
+        lane, last = request["stream_id"], request["input"][-1]
+        if last["type"] == "message" and last["role"] == "user":
+            call = FunctionCall(call_id=f"c{number}", name=name, arguments=arguments)
+            done = Response(id=f"r{number}", output=[call])
+            return [Completed(stream_id=lane, response=done)]
+        return text_events(lane, f"r{number}", answer)
+
+    return reply
+
+
+async def test_a_tool_that_needs_a_yes_is_asked_about_and_runs_after_it(tmp_path: Path) -> None:
+    erased = []
+
+    async def erase(what: str) -> str:
+        """Erase something."""
+        erased.append(what)
+        return "erased"
+
+    tool = function_tool(erase, policy=Policy(confirm=True), question="Erase the {what}?")
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0), (6.0, 7.0)],
+        ["erase the list", "yes"],
+        _calling("erase", '{"what": "list"}', "It is gone."),
+        seconds=14.0,
+        tools=[tool],
+    )
+    asked, confirmed = held.turns()
+    assert (asked["heard_text"], confirmed["heard_text"]) == ("Erase the list?", "It is gone.")
+    assert erased == ["list"]
+    sent = [(item["type"], item.get("role")) for item in held.requests[-1]["input"]]
+    assert sent[-2:] == [("function_call", None), ("function_call_output", None)]
+
+
+async def test_a_slow_tool_is_filled_with_words_that_the_model_never_said(tmp_path: Path) -> None:
+    async def look() -> str:
+        """Look around."""
+        await asyncio.sleep(0.3)
+        return "three"
+
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0), (5.2, 6.2)],
+        ["look", "go on then please"],
+        _calling("look", "{}", LONG_ANSWER),
+        seconds=14.0,
+        tools=[function_tool(look, policy=Policy(filler_seconds=0.1))],
+    )
+    interrupted = held.turns()[0]
+    assert interrupted["heard_text"].startswith("One moment. word1 word2")
+    assert interrupted["interrupted"] is True
+    sent = [item for request in held.requests for item in request["input"]]
+    said = [item["content"] for item in sent if item.get("role") == "assistant"]
+    assert said
+    assert all("One moment" not in words for words in said)
+
+
+async def test_what_was_said_is_repeated_without_asking_anybody(tmp_path: Path) -> None:
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0), (8.0, 9.0)],
+        ["count to ten", "say that again please"],
+        _say(ANSWER),
+        seconds=18.0,
+    )
+    assert [turn["heard_text"] for turn in held.turns()] == [ANSWER, ANSWER]
+    assert len([r for r in held.requests if r.get("generate") is not False]) == 1
+
+
+async def test_a_conversation_is_forgotten_on_demand(tmp_path: Path) -> None:
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0), (8.0, 9.0), (14.0, 15.0)],
+        ["my name is ann", "forget this conversation", "who am I"],
+        _say("Fine."),
+        seconds=20.0,
+    )
+    assert held.turns()[1]["heard_text"] == FORGOTTEN
+    last = held.requests[-1]
+    assert last.get("previous_response_id") is None
+    assert [item["content"] for item in last["input"]] == [FORGOTTEN, "who am I"]
+
+
+async def test_louder_is_louder(tmp_path: Path) -> None:
+    held = await _hold(tmp_path, [(1.0, 2.0)], ["a bit louder please"], _say(ANSWER))
+    (turn,) = held.turns()
+    assert turn["heard_text"] == "Louder, like this."
+    assert not held.requests
+
+
+async def test_keys_silence_and_type_and_mute(tmp_path: Path) -> None:
+    def keys(session: Session, at: float) -> None:
+        match at:
+            case 1.0:
+                session.mute(True)
+            case 3.0:
+                session.type_text("typed")
+            case 5.0:
+                session.interrupt()
+
+    held = await _hold(tmp_path, [(1.5, 2.5)], ["unheard"], _say(LONG_ANSWER), keys=keys)
+    (turn,) = held.turns()
+    assert (turn["user_text"], turn["interrupted"]) == ("typed", True)
+    assert 0 < len(turn["heard_text"]) < len(LONG_ANSWER)
+
+
 async def test_a_failing_server_is_said_and_the_conversation_goes_on(tmp_path: Path) -> None:
     def reply(request: Request, number: int) -> Iterable[ServerEvent | str]:
         lane = request["stream_id"]
@@ -677,7 +793,7 @@ async def test_a_voice_that_fails_apologizes_with_what_it_said_before(
         [(1.0, 2.0), (9.0, 10.0)],
         ["one", "two"],
         _say(f"{first} Here the voice is lost."),
-        voice=ClipSynthesizer(clips, failed, RATE),
+        voice=ClipSynthesizer(clips, failed, RATE, VoiceSettings()),
         agent_options=AgentOptions(eager=eager),
         seconds=16.0,
     )
@@ -704,7 +820,7 @@ async def test_the_apology_of_a_voice_that_fails_can_be_interrupted(tmp_path: Pa
         [(1.0, 2.0), (3.5, 4.5)],
         ["one", "something else"],
         _say(ANSWER),
-        voice=ClipSynthesizer(clips, failed, RATE),
+        voice=ClipSynthesizer(clips, failed, RATE, VoiceSettings()),
         agent_options=AgentOptions(eager=False),
     )
     assert held.turns()[0]["interrupted"] is True

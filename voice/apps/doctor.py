@@ -17,8 +17,9 @@ from rich.text import Text
 
 from voice.audio.catalogue import NAMES, Kind, choose, list_devices
 from voice.audio.devices import probe
+from voice.build_tools import own_tools
 from voice.config import AudioOptions, Options
-from voice.errors import JournalError, UsageError, VoiceError
+from voice.errors import JournalError, ToolError, UsageError, VoiceError
 from voice.models.resolve import resolve, this_machines_llm
 from voice.responses.connection import Endpoint, endpoint
 from voice.responses.http import HttpTransport
@@ -27,6 +28,9 @@ from voice.responses.options import AgentOptions
 from voice.responses.presets import resolve_agent
 from voice.responses.transports import open_transport
 from voice.server.upstream import Upstream, served_models
+from voice.tools.mcp_options import McpServerOptions
+from voice.tools.options import ToolOptions
+from voice.tools.system_volume import find_mixer
 
 _SILENT_DBFS = -90.0
 """A microphone that is quieter than the last bit of its converter is muted or not connected."""
@@ -73,6 +77,10 @@ async def _findings(options: Options) -> AsyncIterator[Finding]:
         yield await _upstream(options.server.upstream, answering)
     if options.journal.path:
         yield await asyncio.to_thread(_journal, options.journal.path)
+    if options.tools.folder or options.tools.plugins or options.tools.system_volume:
+        yield await asyncio.to_thread(_tools, options.tools)
+    for name, server in options.tools.mcp.items():
+        yield await _mcp_server(name, server)
 
 
 def _checked(subject: str, check: Callable[[], str]) -> Finding:
@@ -184,6 +192,28 @@ def _journal(chosen: str) -> Finding:
         return f"{path} holds {count} conversation{'' if count == 1 else 's'}"
 
     return _checked("journal", check)
+
+
+def _tools(chosen: ToolOptions) -> Finding:
+    """The user's own tools, whose code is imported."""
+
+    def check() -> str:
+        if chosen.system_volume and find_mixer() is None:
+            raise ToolError("nothing here sets the volume", "install wpctl, pactl or amixer")
+        return ", ".join(tool.name for tool in own_tools(chosen)) or "none"
+
+    return _checked("tools", check)
+
+
+async def _mcp_server(name: str, chosen: McpServerOptions) -> Finding:
+    from voice.tools.mcp_server import check
+
+    if not chosen.enabled:
+        return Finding(f"mcp {name}", True, "not enabled")
+    try:
+        return Finding(f"mcp {name}", True, await check(name, chosen))
+    except VoiceError as error:
+        return Finding(f"mcp {name}", False, error.problem, error.cure)
 
 
 def _try_to_begin(path: Path) -> None:

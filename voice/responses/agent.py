@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from typing import Protocol
 
@@ -17,8 +17,9 @@ import msgspec
 
 from voice.clock import Clock
 from voice.errors import AgentError
+from voice.responses.calls import RunningCall
 from voice.responses.connection import Transport
-from voice.responses.events import ClientEvent, FunctionCall, JsonObject, decode_server_event
+from voice.responses.events import ClientEvent, decode_server_event
 from voice.responses.machine import AgentMachine
 from voice.responses.signals import (
     Action,
@@ -33,9 +34,11 @@ from voice.responses.signals import (
     OpenFailed,
     OpenLink,
     Send,
-    StopTools,
+    StopTool,
+    ToolProgressed,
     ToolReturned,
 )
+from voice.tools.tool import ToolContext
 
 _log = logging.getLogger(__name__)
 
@@ -51,10 +54,7 @@ _READY_SECONDS = 15.0
 class Tools(Protocol):
     """What the model may call."""
 
-    def definitions(self) -> list[JsonObject]:
-        """The tools in the API's flat form."""
-
-    async def run(self, name: str, arguments: str) -> str:
+    async def run(self, name: str, arguments: str, context: ToolContext) -> str:
         """The result as text, also where the call was wrong or failed."""
 
 
@@ -101,7 +101,7 @@ class Agent:
         self._events: asyncio.Queue[tuple[float, AgentEvent]] = asyncio.Queue()
         self._serving: dict[int, asyncio.Task[None]] = {}
         self._wires: dict[int, _Wire] = {}
-        self._tools: dict[asyncio.Task[None], int] = {}
+        self._tools: dict[asyncio.Task[None], tuple[int, str]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._acting, self._waiting, self._telling = _Hold(clock), _Hold(clock), _Hold(clock)
         self._ready = asyncio.Event()
@@ -138,6 +138,11 @@ class Agent:
             if self._events.empty():  # all that was told has been acted upon
                 self._telling.set(False)
             yield await self._events.get()
+
+    @property
+    def background(self) -> Sequence[RunningCall]:
+        """The calls of tools that no answer waits for."""
+        return self._machine.background
 
     async def connected(self) -> None:
         """Return when the first connection is open."""
@@ -196,11 +201,11 @@ class Agent:
             case Send(number, event):
                 self._send(number, event)
             case CallTool(turn, call):
-                task = self._tasks.create_task(self._call(turn, call))
-                self._tools[task] = turn
+                task = self._tasks.create_task(self._call(action))
+                self._tools[task] = turn, call.call_id
                 task.add_done_callback(self._tools.pop)
-            case StopTools(turn):
-                for task in [task for task, of in self._tools.items() if of == turn]:
+            case StopTool(turn, call_id):
+                for task in [task for task, of in self._tools.items() if of == (turn, call_id)]:
                     task.cancel()
             case _:
                 self._report(action)
@@ -273,9 +278,21 @@ class Agent:
 
     # ── tools ────────────────────────────────────────────────────────────────────────────
 
-    async def _call(self, turn: int, call: FunctionCall) -> None:
+    async def _call(self, action: CallTool) -> None:
+        turn, call = action.turn, action.call
         started = Noted("tool.started", turn, {"tool": call.name, "arguments": call.arguments})
         self._report(started)
-        output = await self._toolbox.run(call.name, call.arguments)
+        context = ToolContext(action.key, self._progress_of(action))
+        output = await self._toolbox.run(call.name, call.arguments, context)
         self._report(Noted("tool.ended", turn, {"tool": call.name, "output": output}))
         self.tell(ToolReturned(turn, call.call_id, output))
+
+    def _progress_of(self, action: CallTool) -> Callable[[str], None]:
+        """What a tool tells of itself, on whatever thread, becomes a fact."""
+        loop = asyncio.get_running_loop()
+
+        def report(text: str) -> None:
+            fact = ToolProgressed(action.turn, action.call.call_id, text)
+            loop.call_soon_threadsafe(self.tell, fact)
+
+        return report

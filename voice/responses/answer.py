@@ -55,6 +55,15 @@ class Answer:
     tokens: int = 0
     calls: list[FunctionCall] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
+    to_confirm: list[FunctionCall] = field(default_factory=list)
+    """Calls that the user has to allow; they are no part of the tip."""
+
+    question: str = ""
+    """What the user was asked about them, at the end of the answer."""
+
+    filled: bool = False
+    """Something was said instead of an answer, while a tool was at work."""
+
     steered: Node | None = None
     """The conversation with words that were put into the running response, until they count."""
 
@@ -62,6 +71,16 @@ class Answer:
     def at_work(self) -> bool:
         """Whether the server or a tool is to do something for it."""
         return not self.written and (self.asked or not self.calls)
+
+    @property
+    def to_ask(self) -> bool:
+        """Whether nothing is left to do but to ask whether something may be done."""
+        return bool(self.to_confirm) and not (self.calls or self.question)
+
+    @property
+    def to_call(self) -> tuple[int, list[FunctionCall]]:
+        """The turn, and those of its calls that have no output yet."""
+        return self.turn, [call for call in self.calls if call.call_id not in self.outputs]
 
     def take(self, text: str) -> str:
         """More text came; returns it as it is passed on."""
@@ -100,15 +119,21 @@ class Answer:
             self.kept = f"{self.kept} {self.exchange.text.strip()}".strip()
         self.exchange = None
 
-    def reach(self, node: Node, text: str, calls: list[FunctionCall]) -> None:
-        """A round is complete: it said `text`, and ends with these calls."""
-        if self.kept:
-            # The server has it in two pieces and a remark of ours between; here it is whole.
-            words = InputMessage(role="assistant", content=f"{self.kept} {text.strip()}".strip())
-            node = self.tip.child([words, *input_items(calls)])
+    def reach(
+        self, node: Node, text: str, calls: list[FunctionCall], to_confirm: list[FunctionCall]
+    ) -> None:
+        """A round is complete: it said `text`, and ends with these calls, some to be confirmed."""
+        calls = [call for call in calls if call not in to_confirm]
+        if self.kept or to_confirm:
+            # The server has it in two pieces and a remark of ours between, or knows of calls that
+            # were not made; here it is as it was.
+            said = f"{self.kept} {text.strip()}".strip()
+            words = [InputMessage(role="assistant", content=said)] if said else []
+            node = self.tip.child([*words, *input_items(calls)])
         self.tip, self.calls, self.outputs = node, calls, {}
+        self.to_confirm += to_confirm
         self.exchange, self.kept, self.attempts = None, "", 0
-        self.written = not calls
+        self.written = not (calls or self.to_confirm)
         self.rounds += bool(calls)
 
     def give_up(self) -> None:
@@ -128,6 +153,13 @@ class Answer:
             self.tip = self.said_tip()
             self.calls, self.outputs = [], {}
             self.waiting, self.apart = True, self.spoke
+
+    def ask(self, question: str) -> str:
+        """End with a question; returns it as it is passed on."""
+        self.apart, self.question = self.spoke, question
+        self.tip = self.tip.child([InputMessage(role="assistant", content=question)])
+        self.waiting, self.written = False, True
+        return self.take(question)
 
     def said_tip(self) -> Node:
         """The tip with all that is certain: words of the user's, outputs of some tools."""

@@ -219,6 +219,21 @@ class JournalWriter:
             loop.run_in_executor(self._thread, self._append, turn, at, tuple(items))
         )
 
+    async def begin_anew(self, at: float, *, forget: bool) -> None:
+        """Append to a new conversation from now on; `forget`: delete the one so far.
+
+        Raises `JournalError`, and then goes on with the same.
+        """
+        loop = asyncio.get_running_loop()
+        await asyncio.shield(loop.run_in_executor(self._thread, self._begin_anew, at, forget))
+
+    def _begin_anew(self, at: float, forget: bool) -> None:
+        number = self._journal.begin(at)
+        before, self._conversation = self._conversation, number
+        if forget:
+            self._unwritten = []
+            self._journal.delete(before)
+
     def _append(self, turn: int, at: float, items: Sequence[InputItem]) -> None:
         """What could not be written before goes first: a journal has no holes."""
         self._unwritten += items

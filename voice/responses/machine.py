@@ -7,6 +7,9 @@ Theory. What was said is a tree (`conversation`), and whatever is under way is a
     answer    the answer that was asked for, over its rounds of tool calls, until it was heard
     parked    an answer that was interrupted before its first word (`steering`)
 
+and what waits for somebody: calls of tools that take long (`calls`), calls that the user has to
+allow (`proposal`), and results that nobody has heard of yet.
+
 Facts change what is under way; then `_advance` sends what can be sent. A request is always made
 from the tree, for whatever connection there is, and continues from the nearest ancestor that the
 server has (`uplink`). So a lost connection, a forgotten response or a rotation needs nothing but
@@ -14,8 +17,8 @@ the next request: it just finds fewer ancestors. An abandoned response is told t
 waited for. No tool runs twice: a call runs when its response is complete, and that happens once.
 
     answer    waiting ──sent──▶ running ──complete──▶ written ──heard──▶ settled
-                 ▲                 │ └──calls──▶ tools ──last output──▶ waiting
-                 └────cured────────┘
+                 ▲                 │ └──calls──▶ tools ──last output──▶ waiting, or written
+                 └────cured────────┘                                    if there is one to allow
 
 The machine has no clock: `now` (seconds) is an argument, and `deadline` tells when `timeout`
 wants a call.
@@ -23,17 +26,19 @@ wants a call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 
 from voice.responses.answer import Answer
-from voice.responses.conversation import Conversation, Node
+from voice.responses.calls import RunningCall, Toolset
+from voice.responses.conversation import Conversation, Node, input_items
 from voice.responses.draft import Draft
 from voice.responses.eager import EagerBudget, same_words
-from voice.responses.events import InputItem, InputMessage, JsonObject, OutputTextDelta
+from voice.responses.events import InputItem, InputMessage, OutputTextDelta
 from voice.responses.links import Links
 from voice.responses.options import AgentOptions
 from voice.responses.outcomes import Broke, Ended, Outcome, Read, Steered, Wrote
+from voice.responses.proposal import Proposal, Proposals
 from voice.responses.recovery import Backoff, Cure
 from voice.responses.requests import Features, Requests
 from voice.responses.signals import (
@@ -46,25 +51,28 @@ from voice.responses.signals import (
     AnswerWritten,
     Arrived,
     Asked,
-    CallTool,
     Committed,
     Discarded,
     Fact,
+    Forgotten,
     Heard,
     Interrupted,
+    Invited,
     ItemsSettled,
     LikelyEnded,
     Lost,
     Noted,
     Opened,
     OpenFailed,
-    StopTools,
     TextReceived,
+    ToolProgressed,
     ToolReturned,
+    ToolsCancelled,
     WentOn,
 )
 from voice.responses.steering import Steering
 from voice.responses.uplink import Uplink
+from voice.responses.work import Work
 
 MOST_ATTEMPTS = 5
 """Of one request; with the back-off that is about as long as anybody waits for an answer."""
@@ -78,16 +86,20 @@ class AgentMachine:
         model: str,
         options: AgentOptions,
         features: Features,
-        tools: Callable[[], list[JsonObject]],
+        tools: Toolset,
         random: Callable[[], float],
         items: Sequence[InputItem] = (),
+        language: str = "en",
     ) -> None:
-        """`items` of an earlier conversation go on; `random` gives numbers from 0 to 1."""
+        """`items` of an earlier conversation go on; `random` gives numbers from 0 to 1.
+
+        `language` (ISO 639-1) is the one in which the user says yes.
+        """
         self._options = options
         self._features = features
         self._conversation = Conversation(items)
         self._shorten()
-        requests = Requests(model, options, features, tools)
+        requests = Requests(model, options, features, tools.definitions)
         links = Links(Backoff(random), options.rotate_minutes * 60)
         self._uplink = Uplink(options, requests, links)
         self._backoff = Backoff(random)
@@ -96,6 +108,8 @@ class AgentMachine:
         self._answer: Answer | None = None
         self._eager: Answer | None = None
         self._steering = Steering(self._uplink, possible=features.steering)
+        self._work = Work(tools, session=str(random()))
+        self._proposals = Proposals(language)
 
     # ── what others ask of it ────────────────────────────────────────────────────────────
 
@@ -103,6 +117,11 @@ class AgentMachine:
     def items(self) -> list[InputItem]:
         """What was said and heard, so far as it is still remembered."""
         return self._conversation.settled.since(None)
+
+    @property
+    def background(self) -> Sequence[RunningCall]:
+        """The calls that no answer waits for."""
+        return self._work.background
 
     @property
     def waiting(self) -> bool:
@@ -141,6 +160,8 @@ class AgentMachine:
     def deadline(self) -> float | None:
         """When `timeout` wants to be called."""
         times = [at for at in (self._uplink.deadline(),) if at is not None]
+        times.append(self._work.deadline(self._answer))
+        times.append(self._proposals.deadline() if self.idle else inf)
         for answer in self._answers():
             if answer.waiting:
                 times.append(self._patience_ends(answer))
@@ -148,8 +169,8 @@ class AgentMachine:
                     times.append(max(answer.not_before, self._uplink.not_before))
         return min((at for at in times if at < inf), default=None)
 
-    def _answers(self) -> Iterable[Answer]:
-        return (answer for answer in (self._answer, self._eager) if answer is not None)
+    def _answers(self) -> list[Answer]:
+        return [answer for answer in (self._answer, self._eager) if answer is not None]
 
     # ── the conversation ─────────────────────────────────────────────────────────────────
 
@@ -169,14 +190,16 @@ class AgentMachine:
                 return self._ask(turn, text, now)
             case Announced(turn, text):
                 return self._announce(turn, text, now)
+            case Invited(turn):
+                return self._tell_results(turn, now)
+            case Forgotten():
+                return self._forget()
             case Heard(turn):
-                return self._settle(turn, None)
+                return self._settle(turn, None, now)
             case Interrupted(turn, text):
-                return self._settle(turn, text)
-            case ToolReturned(turn, call_id, output):
-                if self._answer and self._answer.turn == turn:
-                    self._answer.return_output(call_id, output)
-                    self._answer.since = now
+                return self._settle(turn, text, now)
+            case ToolProgressed() | ToolReturned() | ToolsCancelled():
+                return self._work.mind(fact, self._answers(), now)
         return []
 
     def _commit(self, turn: int, text: str) -> list[Action]:
@@ -196,6 +219,10 @@ class AgentMachine:
         actions = self._drop_eager()
         tip = self._asking(turn, text)
         self._drop_draft()
+        allowed, notes = self._proposals.take(turn, text)
+        actions += notes
+        if allowed:
+            return actions + self._run_allowed(allowed, turn, text, tip, now)
         if steered := self._steering.begin(turn, text, self._conversation.settled, now):
             self._answer, begun = steered
             return actions + begun
@@ -210,21 +237,32 @@ class AgentMachine:
 
     def _announce(self, turn: int, text: str, now: float) -> list[Action]:
         assert self._answer is None, "the answer before has neither been heard nor interrupted"
+        if self._draft and self._draft.turn == turn:
+            self._drop_draft()
+        actions = self._drop_eager(turn)
         said = InputMessage(role="assistant", content=text)
         tip = self._conversation.settled.child([said])
         self._answer = Answer(turn, "", tip, now, asked=True, waiting=False, written=True)
-        begun = [*self._steering.drop(), AnswerBegun(turn, False)]
+        begun = [*actions, *self._steering.drop(), AnswerBegun(turn, False)]
         return [*begun, TextReceived(turn, text), AnswerWritten(turn)]
 
-    def _settle(self, turn: int, heard: str | None) -> list[Action]:
+    def _forget(self) -> list[Action]:
+        self._conversation = Conversation()
+        self._proposals.forget()
+        self._drop_draft()
+        return [*self._drop_eager(), *self._steering.drop(), *self._work.forget()]
+
+    def _settle(self, turn: int, heard: str | None, now: float) -> list[Action]:
         """The answer is over: all of it was heard (None), or so much."""
         answer = self._answer
         if answer is None or answer.turn != turn:
             return []
         self._answer = None
+        actions = self._work.leave(answer)
         before, said = self._conversation.settled, answer.said_tip()
         tip = said if heard is None else self._conversation.heard(said, heard)
-        actions = self._let_go(answer, steerable=tip is said)
+        actions += self._let_go(answer, steerable=tip is said)
+        actions += self._proposals.propose(answer, heard, now)
         settled = self._conversation.settle(tip)
         self._uplink.rename(tip, settled)
         actions += [ItemsSettled(turn, settled.since(before)), *self._shorten()]
@@ -235,12 +273,9 @@ class AgentMachine:
 
     def _let_go(self, answer: Answer, *, steerable: bool) -> list[Action]:
         """End what the answer still does; what answers just what was heard may be steered yet."""
-        actions: list[Action] = [StopTools(answer.turn)] if answer.calls else []
-        if answer.exchange is None:
-            return actions
-        if steerable and self._steering.park(answer):
-            return actions
-        return [*actions, *self._uplink.abandon(answer.exchange)]
+        if answer.exchange is None or (steerable and self._steering.park(answer)):
+            return []
+        return self._uplink.abandon(answer.exchange)
 
     def _shorten(self) -> list[Action]:
         """Begin a new chain with the last turns, where the conversation has grown too long."""
@@ -259,6 +294,8 @@ class AgentMachine:
             return actions
         if self._answer or self._steering.parked:
             return actions
+        if self._proposals.allows(text):
+            return actions  # there is nothing to ask the model
         self._budget.begun += 1
         self._eager = Answer(turn, text, self._asking(turn, text), now, asked=False)
         return [*actions, Noted("eager.begun", turn, {"text": text}), AnswerBegun(turn, True)]
@@ -266,9 +303,11 @@ class AgentMachine:
     def _adopt(self, eager: Answer, now: float) -> list[Action]:
         self._answer, self._eager = eager, None
         fields = {"tokens": eager.tokens}
+        _, notes = self._proposals.take(eager.turn, eager.said)
         eager.asked, eager.since = True, now
-        calls = [CallTool(eager.turn, call) for call in eager.calls]
-        return [Noted("eager.adopted", eager.turn, fields), AnswerAdopted(eager.turn), *calls]
+        begun = self._work.begin(eager, now) if eager.calls else []
+        adopted = Noted("eager.adopted", eager.turn, fields)
+        return [adopted, *notes, AnswerAdopted(eager.turn), *begun]
 
     def _drop_eager(self, turn: int = 0) -> list[Action]:
         """Throw an early answer away: that of `turn`, or any."""
@@ -283,7 +322,7 @@ class AgentMachine:
             "discard_rate": round(self._budget.discard_rate, 3),
         }
         note = Noted("eager.discarded", eager.turn, fields)
-        actions: list[Action] = [note, AnswerDropped(eager.turn)]
+        actions = [note, AnswerDropped(eager.turn), *self._work.drop(eager)]
         return actions + (self._uplink.abandon(eager.exchange) if eager.exchange else [])
 
     def _drop_draft(self) -> None:
@@ -291,6 +330,37 @@ class AgentMachine:
         draft, self._draft = self._draft, None
         if draft and draft.exchange and not draft.exchange.response_id:
             draft.exchange.abandoned = True
+
+    # ── tools ────────────────────────────────────────────────────────────────────────────
+
+    def _run_allowed(
+        self, proposal: Proposal, turn: int, text: str, tip: Node, now: float
+    ) -> list[Action]:
+        """What the user's yes allows, as if it had been called for after it."""
+        called = tip.child(input_items(proposal.calls))
+        answer = self._answer = Answer(turn, text, called, now, asked=True, waiting=False)
+        answer.calls = list(proposal.calls)
+        begun = [*self._steering.drop(), AnswerBegun(turn, False)]
+        return begun + self._work.begin(answer, now)
+
+    def _tell_results(self, turn: int, now: float) -> list[Action]:
+        """Answer to what came late."""
+        assert self._answer is None, "the answer before has neither been heard nor interrupted"
+        settled = self._conversation.settled
+        tip = self._work.with_results(settled)
+        none = tip is None
+        self._answer = Answer(
+            turn, "", tip or settled, now, asked=True, waiting=not none, written=none
+        )
+        begun = [*self._steering.drop(), AnswerBegun(turn, False)]
+        return [*begun, AnswerWritten(turn)] if none else begun
+
+    def _mind_time(self, now: float) -> list[Action]:
+        """Act on what tools and users have taken too long for."""
+        actions = self._work.timeout(self._answer, self._answers(), now)
+        if actions and self._answer and self._answer.waiting:  # it goes on without an output
+            actions += self._advance(now)
+        return actions + (self._proposals.timeout(now) if self.idle else [])
 
     # ── what becomes of requests ─────────────────────────────────────────────────────────
 
@@ -304,7 +374,7 @@ class AgentMachine:
                     if self._draft:
                         self._draft.ended(one.exchange, read=True)
                 case Ended():
-                    actions += self._end(one)
+                    actions += self._end(one, now)
                 case Broke():
                     actions += self._break(one, now)
                 case Steered():
@@ -332,7 +402,7 @@ class AgentMachine:
         note = Noted("answer.cut", answer.turn, {"characters": answer.characters})
         return [received, *actions, note, AnswerWritten(answer.turn)]
 
-    def _end(self, ended: Ended) -> list[Action]:
+    def _end(self, ended: Ended, now: float) -> list[Action]:
         answer = self._answer_of(ended)
         if answer is None:
             return self._steering.notice(ended)
@@ -341,9 +411,9 @@ class AgentMachine:
         actions: list[Action] = []
         if ended.text and not ended.exchange.text:  # a server without deltas
             actions.append(TextReceived(answer.turn, answer.take(ended.text)))
-        answer.reach(ended.node, ended.text, ended.calls)
+        answer.reach(ended.node, ended.text, ended.calls, self._work.to_confirm(ended.calls))
         self._backoff.reset()
-        if not answer.calls:
+        if not (answer.calls or answer.to_ask):
             return [*actions, AnswerWritten(answer.turn)]
         if answer.rounds > self._options.most_tool_rounds:
             reason = (
@@ -351,9 +421,7 @@ class AgentMachine:
                 "(ask differently, or raise agent.most_tool_rounds)"
             )
             return [*actions, *self._fail(answer, reason)]
-        if answer.asked:  # a tool acts, so it waits until the answer is wanted
-            actions += [CallTool(answer.turn, call) for call in answer.calls]
-        return actions
+        return actions + self._work.begin(answer, now)
 
     def _break(self, broke: Broke, now: float) -> list[Action]:
         """There is no result: what waited for it tries again, or fails."""
@@ -421,7 +489,7 @@ class AgentMachine:
                 if answer.waiting and now >= answer.not_before:
                     actions += self._request(answer, now)
             actions += self._feed(now)
-        return actions + self._lose_patience(now)
+        return actions + self._lose_patience(now) + self._mind_time(now)
 
     def _request(self, answer: Answer, now: float) -> list[Action]:
         node, kept = answer.request_node(), self._kept()

@@ -60,6 +60,18 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True)
+class Invited:
+    """The floor is free for what the assistant has to tell: see `TellLater`."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Nothing that was said so far counts any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """All of the answer was heard."""
 
@@ -75,12 +87,28 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolProgressed:
+    """A tool tells how far it is, in words that can be spoken."""
+
+    turn: int
+    call_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolReturned:
     """A tool has an output for the call."""
 
     turn: int
     call_id: str
     output: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsCancelled:
+    """The user wants no result any more of `name`, or of anything ("") in the background."""
+
+    name: str = ""
 
 
 # ── facts: the connections, by number ────────────────────────────────────────────────────────
@@ -124,9 +152,13 @@ Fact = (
     | Discarded
     | Asked
     | Announced
+    | Invited
+    | Forgotten
     | Heard
     | Interrupted
+    | ToolProgressed
     | ToolReturned
+    | ToolsCancelled
     | Opened
     | OpenFailed
     | Lost
@@ -160,17 +192,19 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class CallTool:
-    """Run the tool, and tell its output."""
+    """Run the tool, and tell its output. `key` is the same for the same call."""
 
     turn: int
     call: FunctionCall
+    key: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class StopTools:
-    """Nobody waits for the tools of this turn any more."""
+class StopTool:
+    """Nobody waits for the output of this call any more."""
 
     turn: int
+    call_id: str
 
 
 # ── actions of the session ───────────────────────────────────────────────────────────────────
@@ -203,6 +237,24 @@ class TextReceived(Struct, frozen=True):
 
     turn: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Something to say while a tool is at work; it is no part of the answer."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TellLater:
+    """There is something to tell at the next free moment: `text`, or in the agent's own words.
+
+    Those come when it is `Invited`.
+    """
+
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +294,11 @@ AgentEvent = (
     | AnswerAdopted
     | AnswerDropped
     | TextReceived
+    | Filled
+    | TellLater
     | AnswerWritten
     | AnswerFailed
     | ItemsSettled
     | Noted
 )
-Action = OpenLink | CloseLink | Send | CallTool | StopTools | AgentEvent
+Action = OpenLink | CloseLink | Send | CallTool | StopTool | AgentEvent

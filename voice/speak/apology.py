@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
 
 import numpy as np
@@ -21,16 +21,14 @@ _POLL_SECONDS = 0.02
 """Between two looks at whether the apology was heard."""
 
 
-def fixed_phrases(options: SpeakOptions) -> list[str]:
+def fixed_phrases(options: SpeakOptions, phrases: Sequence[str] = (APOLOGY,)) -> list[str]:
     """What is said without a model, as it is spoken: whole, and as the first of an answer."""
-    chunker = Chunker(options)
-    clauses = [*chunker.receive(APOLOGY), *chunker.finish()]
-    return list(dict.fromkeys([APOLOGY, *(clause.text for clause in clauses)]))
-
-
-def without_apology(text: str, heard: str) -> str:
-    """What was heard of an answer without the apology at its end, which the model never said."""
-    return heard[: len(text.removesuffix(APOLOGY))]
+    spoken = []
+    for phrase in phrases:
+        chunker = Chunker(options)
+        clauses = [*chunker.receive(phrase), *chunker.finish()]
+        spoken += [phrase, *(clause.text for clause in clauses)]
+    return list(dict.fromkeys(spoken))
 
 
 async def apologize(

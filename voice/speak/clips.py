@@ -13,12 +13,14 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from voice.errors import ModelError
 from voice.speak.options import SpeakOptions
+from voice.speak.settings import VoiceSettings
 from voice.speak.synthesizer import Sound, SpokenWord, Synthesizer
 
 _FORMAT = 1
@@ -77,14 +79,20 @@ class Clips:
 class ClipSynthesizer:
     """Speaks kept phrases at once, and all else with a voice that may still be loading."""
 
-    def __init__(self, clips: Clips, voice: Future[Synthesizer], rate: int) -> None:
+    def __init__(
+        self, clips: Clips, voice: Future[Synthesizer], rate: int, settings: VoiceSettings
+    ) -> None:
+        """The clips were spoken with the `settings` as they are now."""
         self.rate = rate
         self._clips = clips
         self._voice = voice
+        self._settings = settings
+        self._kept_with = replace(settings)
 
     def synthesize(self, text: str) -> Iterator[Sound]:
         """The sound of a clause. Raises `ModelError`, also where the voice could not be loaded."""
-        if clip := self._clips.find(text):
+        clip = self._clips.find(text) if self._settings == self._kept_with else None
+        if clip:
             yield clip
         else:
             yield from self._voice.result().synthesize(text)

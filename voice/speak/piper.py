@@ -15,6 +15,7 @@ from voice.errors import ModelError
 from voice.speak.levels import GAIN
 from voice.speak.options import SpeakOptions
 from voice.speak.phonemes import Int64, Phonemizer, Sentence
+from voice.speak.settings import VoiceSettings
 from voice.speak.shaping import Shaper
 from voice.speak.speakable import can_be_said
 from voice.speak.synthesizer import Sound, SpokenWord
@@ -33,8 +34,14 @@ class PiperSynthesizer:
     """Speaks with a Piper voice; one thread at a time."""
 
     def __init__(
-        self, config: PiperConfig, graph: Whole | Staged, rate: int, options: SpeakOptions
+        self,
+        config: PiperConfig,
+        graph: Whole | Staged,
+        rate: int,
+        options: SpeakOptions,
+        settings: VoiceSettings | None = None,
     ) -> None:
+        """`settings` may change between two sentences; None: those of the options, for good."""
         speakers = max(1, config.num_speakers)
         if options.speaker >= speakers:
             raise ModelError(
@@ -42,17 +49,23 @@ class PiperSynthesizer:
             )
         self.rate = rate
         self._source_rate = config.sample_rate
-        self._options = options
+        self._settings = settings or VoiceSettings(options.volume, options.speed)
         self._phonemizer = Phonemizer(config)
         scales = Scales(
             noise=config.noise_scale,
-            length=config.length_scale / options.speed,
+            length=config.length_scale,
             noise_width=config.noise_w_scale,
         )
         self._vits = Vits(graph, scales, options.speaker if speakers > 1 else None)
 
     @classmethod
-    def load(cls, model: Path, rate: int, options: SpeakOptions | None = None) -> PiperSynthesizer:
+    def load(
+        cls,
+        model: Path,
+        rate: int,
+        options: SpeakOptions | None = None,
+        settings: VoiceSettings | None = None,
+    ) -> PiperSynthesizer:
         """The voice in `model` (ONNX, beside it `model` + ".json"), made ready; sound at `rate` Hz.
 
         Raises `ModelError`.
@@ -60,7 +73,8 @@ class PiperSynthesizer:
         options = options or SpeakOptions()
         threads = options.threads or min(2, os.cpu_count() or 1)
         config = load_config(model)
-        synthesizer = cls(config, load_graph(model, config, threads), rate, options)
+        graph = load_graph(model, config, threads)
+        synthesizer = cls(config, graph, rate, options, settings)
         for _ in synthesizer.synthesize("Yes."):  # the first run allocates: 0.1 s more than others
             pass
         return synthesizer
@@ -83,7 +97,8 @@ class PiperSynthesizer:
     def _speak(self, sentence: Sentence, first: int) -> Iterator[Sound]:
         """A sentence that begins with the clause's sample number `first`."""
         with _mapped_errors():
-            drawn = self._vits.draw(self._phonemizer.ids(sentence.phonemes))
+            ids = self._phonemizer.ids(sentence.phonemes)
+            drawn = self._vits.draw(ids, self._settings.speed)
         edges = self._phonemizer.edges(sentence.phonemes, drawn.durations)
         shaper = self._shaper(sentence.phonemes)
         words: list[SpokenWord] = []
@@ -99,9 +114,9 @@ class PiperSynthesizer:
     def _shaper(self, phonemes: Sequence[str]) -> Shaper:
         rate = self._source_rate
         mark = "".join(phonemes).rstrip()[-1:]
-        pause = _PAUSES_SECONDS.get(mark, _PAUSE_SECONDS) / self._options.speed
+        pause = _PAUSES_SECONDS.get(mark, _PAUSE_SECONDS) / self._settings.speed
         trim = Trim(rate, round(_LEAD_SECONDS * rate), round(pause * rate))
-        return Shaper(trim, rate, self.rate, GAIN * self._options.volume)
+        return Shaper(trim, rate, self.rate, GAIN * self._settings.volume)
 
     def _shaped(self, drawn: Drawn, shaper: Shaper, least: int) -> Iterator[tuple[Int16, bool]]:
         """What is played, and whether it is the last of the sentence."""

@@ -51,6 +51,7 @@ class Speech:
         self._released = asyncio.Event()
         if not held:
             self._released.set()
+        self._asides: list[tuple[int, int]] = []
         self.text = ""
         self.written = False
         """Whether `text` is whole."""
@@ -74,6 +75,18 @@ class Speech:
         self.text += text
         for clause in self._chunker.receive(text):
             self._clauses.put_nowait(clause)
+
+    def say_aside(self, text: str) -> None:
+        """Something that is said, and no part of the answer: see `own_words`."""
+        begins = len(self.text)
+        self.say(f" {text}" if self.text else text)
+        self._asides.append((begins, len(self.text)))
+
+    def own_words(self, heard: str) -> str:
+        """What was heard, without what was said aside: a model does not know that it said it."""
+        for begins, ends in reversed(self._asides):
+            heard = heard[:begins] + heard[ends:]
+        return heard
 
     def finish(self) -> None:
         """The answer's text is whole."""

@@ -9,13 +9,13 @@ from voice.errors import ToolError
 _UNITS = {"h": 3600, "hr": 3600, "hour": 3600, "m": 60, "min": 60, "minute": 60}
 _UNITS |= {"s": 1, "sec": 1, "second": 1}
 
-_ONES = (
+ONES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
     *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen"),
     *("eighteen", "nineteen"),
 )
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_NUMBERS = {word: float(number) for number, word in enumerate(_ONES)}
+_NUMBERS = {word: float(number) for number, word in enumerate(ONES)}
 _NUMBERS |= {word: float(10 * number) for number, word in enumerate(_TENS, start=2)}
 
 _PARTS = {"half": 0.5, "quarter": 0.25, "quarters": 0.25}
@@ -38,7 +38,7 @@ def parse_duration(text: str) -> int:
             total += _ADDED[word] * unit
         elif word in _PARTS:
             amount = (1.0 if amount is None else amount) * _PARTS[word]
-        elif (number := _number(word)) is not None:
+        elif (number := number_of(word)) is not None:
             amount = (amount or 0.0) + number
         elif found := _UNITS.get(word) or _UNITS.get(word.removesuffix("s")):
             unit = found
@@ -59,7 +59,8 @@ def spoken_duration(seconds: int) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
-def _number(word: str) -> float | None:
+def number_of(word: str) -> float | None:
+    """The number that a word ("twenty") or figures ("2.5") stand for; None: it is no number."""
     return float(word) if word[0].isdigit() else _NUMBERS.get(word)
 
 

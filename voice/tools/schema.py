@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from voice.errors import ToolError
+from voice.tools.json_schema import JsonObject, flattened
 
-JsonObject = dict[str, Any]
 
-
-def arguments_type(function: Callable[..., Any], descriptions: dict[str, str]) -> type[Struct]:
-    """A struct with a field for each parameter of the function.
+def arguments_type(
+    function: Callable[..., Any], descriptions: dict[str, str], without: Collection[str] = ()
+) -> type[Struct]:
+    """A struct with a field for each parameter of the function but those in `without`.
 
     Raises `ToolError` for a function whose parameters cannot be given as named JSON values.
     """
@@ -25,6 +26,8 @@ def arguments_type(function: Callable[..., Any], descriptions: dict[str, str]) -
     fields: list[Any] = []
     for parameter in inspect.signature(function).parameters.values():
         _check(parameter, hints, name)
+        if parameter.name in without:
+            continue
         hint = hints[parameter.name]
         if description := descriptions.get(parameter.name):
             hint = Annotated[hint, Meta(description=description)]
@@ -37,6 +40,12 @@ def arguments_type(function: Callable[..., Any], descriptions: dict[str, str]) -
         raise ToolError(f"tool `{name}`: {error}", "use None or a constant as default") from error
 
 
+def parameters_of_type(function: Callable[..., Any], kind: type) -> list[str]:
+    """The names of the parameters that are annotated with exactly this type."""
+    hints = _hints(function, function_name(function))
+    return [name for name, hint in hints.items() if hint is kind and name != "return"]
+
+
 def function_name(function: Callable[..., Any]) -> str:
     """The function's name, or its type's where it has none."""
     return str(getattr(function, "__name__", type(function).__name__))
@@ -44,14 +53,10 @@ def function_name(function: Callable[..., Any]) -> str:
 
 def parameters_schema(arguments: type[Struct]) -> JsonObject:
     """The JSON schema of an object with these fields and no others."""
-    (root, *_), components = msgspec.json.schema_components(
+    (root,), definitions = msgspec.json.schema_components(
         [arguments], ref_template="#/$defs/{name}"
     )
-    own = root["$ref"].removeprefix("#/$defs/")
-    schema: JsonObject = components.pop(own)
-    schema.pop("title", None)
-    schema["additionalProperties"] = False
-    return {**schema, "$defs": components} if components else schema
+    return flattened(root, definitions)
 
 
 def read_arguments(arguments: type[Struct], json: str) -> JsonObject:
@@ -61,33 +66,37 @@ def read_arguments(arguments: type[Struct], json: str) -> JsonObject:
     """
     name = arguments.__name__
     try:
-        values = msgspec.json.decode(json.strip() or "{}", type=arguments, strict=False)
+        values = msgspec.json.decode(_object(json), type=arguments, strict=False)
     except msgspec.ValidationError as error:
         expected, _, path = str(error).partition(" - at `$")
         where = f"argument `{path.rstrip('`').lstrip('.')}`: " if path else ""
         raise ToolError(f"{name}: {where}{expected}", _usage(arguments)) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ToolError(
             f"{name}: the arguments are not JSON: {error}", _usage(arguments)
         ) from error
     return {field: getattr(values, field) for field in arguments.__struct_fields__}
 
 
+def _object(json: str) -> str:
+    """For a tool without arguments models write nothing or `null` as well as `{}`."""
+    json = json.strip()
+    return "{}" if json in ("", "null") else json
+
+
 def _usage(arguments: type[Struct]) -> str:
-    whole = parameters_schema(arguments)
-    if not whole["properties"]:
+    properties = parameters_schema(arguments)["properties"]
+    if not properties:
         return "it takes no arguments: {}"
-    kinds = (f"{name}: {_kind(one, whole)}" for name, one in whole["properties"].items())
+    kinds = (f"{name}: {_kind(one)}" for name, one in properties.items())
     return "it takes {" + ", ".join(kinds) + "}"
 
 
-def _kind(schema: JsonObject, whole: JsonObject) -> str:
-    if "$ref" in schema:
-        schema = whole["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+def _kind(schema: JsonObject) -> str:
     if "enum" in schema:
         return " | ".join(msgspec.json.encode(value).decode() for value in schema["enum"])
     if "anyOf" in schema:
-        return " | ".join(_kind(one, whole) for one in schema["anyOf"])
+        return " | ".join(map(_kind, schema["anyOf"]))
     return str(schema.get("type", "any"))
 
 

@@ -64,6 +64,18 @@ class TalkReleased:
 
 
 @dataclass(frozen=True, slots=True)
+class Silenced:
+    """The user pressed a key to silence the agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextTyped:
+    """The user typed this instead of saying it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerHeard:
     """The first sound of the answer reached the device at `at`."""
 
@@ -89,9 +101,9 @@ class AnswerEnded:
 
 @dataclass(frozen=True, slots=True)
 class AnnouncementArrived:
-    """Something has to be said at the next free moment."""
+    """Something has to be said at the next free moment; None: in the agent's own words."""
 
-    text: str
+    text: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +130,8 @@ Event = (
     | EndJudged
     | TalkPressed
     | TalkReleased
+    | Silenced
+    | TextTyped
     | AnswerHeard
     | QuestionHeard
     | AnswerEnded
@@ -204,10 +218,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """Speak `text` without having been asked."""
+    """Speak `text` without having been asked; None: what the agent has to tell."""
 
     turn: int
-    text: str
+    text: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ the user says are utterances (`utterances`); each claims the floor as strongly a
 
 An utterance without words changes nothing in the end, nor does an "um", nor an "mm-hm" to an agent
 that thinks or speaks, unless it asked. Other words take the floor even if they were too short to
-be certain speech ("stop"), and are answered when the utterance is over.
+be certain speech, and are answered when the utterance is over; "stop" is obeyed, and not answered.
 
 In half-duplex nothing is an utterance that was said while the agent could be heard.
 
@@ -42,8 +42,10 @@ from voice.turns.events import (
     Mark,
     OnsetHeard,
     QuestionHeard,
+    Silenced,
     TalkPressed,
     TalkReleased,
+    TextTyped,
     Transcribe,
     TranscriptionLost,
     WordsTranscribed,
@@ -70,7 +72,7 @@ class TurnMachine:
         self._turn = 0
         self._utterances = Utterances(options, language)
         self._floor = Floor()
-        self._announcements: deque[str] = deque()
+        self._announcements: deque[str | None] = deque()
         self._onset_until = -inf
         self._discarded = ""
         self._ignored_over = 0
@@ -125,6 +127,10 @@ class TurnMachine:
                 self._notice_onset(now)
             case TalkPressed(at, sample):
                 return self._press(at, sample, now)
+            case Silenced():
+                return self._floor.yield_to(Claim(Strength.WORDS, "key"), now)
+            case TextTyped(text):
+                return self._take_typed(text, now)
             case TalkReleased():
                 return self._release(event, now)
             case EndJudged():
@@ -178,6 +184,14 @@ class TurnMachine:
         self._utterances.current.confirm()  # nobody presses the key by mistake
         return actions
 
+    def _take_typed(self, text: str, now: float) -> list[Action]:
+        self._turn += 1
+        fields = {"text": text, "label": "words", "typed": True}
+        actions = self._floor.yield_to(Claim(Strength.WORDS, "key"), now)
+        self._floor.ask(self._turn)
+        mark = Mark("transcript.final", self._turn, now, fields)
+        return [*actions, mark, Answer(self._turn, text)]
+
     def _release(self, event: TalkReleased, now: float) -> list[Action]:
         if self._open or (utterance := self._utterances.current) is None:
             return []
@@ -208,6 +222,8 @@ class TurnMachine:
             reason = label if text else "no words"
             return [*actions, *self._discard(utterance, reason, now)]
         actions += self._floor.yield_to(Claim(Strength.WORDS, "words"), now)
+        if utterance.over_agent and utterance.tells_to_stop:
+            return [*actions, *self._discard(utterance, "stop word", now)]
         self._floor.ask(turn)
         return [*actions, Answer(turn, text)]
 

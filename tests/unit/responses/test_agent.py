@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.agent_bench import TOOLS, look
+from tests.support.toolset import FixedTools
 from voice.clock import Clock, MonotonicClock, VirtualClock
 from voice.errors import AgentError
 from voice.responses import uplink
@@ -18,7 +19,6 @@ from voice.responses.events import (
     ClientEvent,
     Completed,
     Created,
-    JsonObject,
     OutputTextDelta,
     Response,
     ServerEvent,
@@ -38,20 +38,19 @@ from voice.responses.signals import (
     Noted,
     TextReceived,
 )
+from voice.tools.tool import ToolContext
 
 
-class Tools:
+class Tools(FixedTools):
     """Each call is done when `free` is set."""
 
     def __init__(self) -> None:
+        super().__init__(TOOLS)
         self.free = asyncio.Event()
         self.free.set()
         self.stopped: list[str] = []
 
-    def definitions(self) -> list[JsonObject]:
-        return TOOLS
-
-    async def run(self, name: str, arguments: str) -> str:
+    async def run(self, name: str, arguments: str, context: ToolContext) -> str:
         try:
             await self.free.wait()
         except asyncio.CancelledError:
@@ -146,7 +145,7 @@ class Following:
 
 def make(server: Server, tools: Tools, clock: Clock, **options: Any) -> Agent:
     chosen = AgentOptions(**options)
-    machine = AgentMachine("m", chosen, Features(), tools.definitions, lambda: 0.0)
+    machine = AgentMachine("m", chosen, Features(), tools, lambda: 0.0)
     return Agent(machine, server.connect, tools, clock)
 
 
@@ -320,7 +319,7 @@ async def test_a_server_that_takes_nothing_more_is_left() -> None:
             server.connections[0] = transport = Deaf(server.echo, server.ended, 1)
         return transport
 
-    machine = AgentMachine("m", AgentOptions(input="off"), Features(), lambda: [], lambda: 0.0)
+    machine = AgentMachine("m", AgentOptions(input="off"), Features(), FixedTools(), lambda: 0.0)
     agent = Agent(machine, connect, Tools(), MonotonicClock())
     following = Following(agent)
     async with agent.running():

@@ -46,7 +46,7 @@ def test_text_is_counted_as_it_is_passed_on() -> None:
 def test_an_answer_without_calls_is_written() -> None:
     some, said = answer(), QUESTION.child([assistant("Three.")])
     running(some, "Three.")
-    some.reach(said, "Three.", [])
+    some.reach(said, "Three.", [], [])
     assert some.written
     assert not some.at_work
     assert some.exchange is None
@@ -62,7 +62,7 @@ def called(*calls: str) -> Answer:
     running(some)
     some.take("Let me see.")
     items = [look(call) for call in calls]
-    some.reach(QUESTION.child([assistant("Let me see."), *items]), "Let me see.", items)
+    some.reach(QUESTION.child([assistant("Let me see."), *items]), "Let me see.", items, [])
     return some
 
 
@@ -143,7 +143,7 @@ def test_words_that_were_passed_on_are_gone_on_from() -> None:
 def test_pieces_are_one_message_and_the_remark_between_them_is_none(pieces: tuple[str]) -> None:
     some = broken(*pieces)
     exchange = running(some, "three.")
-    some.reach(exchange.node.child([assistant("three.")]), "three.", [])
+    some.reach(exchange.node.child([assistant("three.")]), "three.", [], [])
     assert some.said_tip().since(QUESTION) == [assistant("It is three.")]
     assert some.written
 
@@ -151,7 +151,7 @@ def test_pieces_are_one_message_and_the_remark_between_them_is_none(pieces: tupl
 def test_calls_after_a_break_follow_the_whole_message() -> None:
     some = broken("Let me")
     exchange = running(some, "see.")
-    some.reach(exchange.node.child([assistant("see."), look("c1")]), "see.", [look("c1")])
+    some.reach(exchange.node.child([assistant("see."), look("c1")]), "see.", [look("c1")], [])
     assert some.tip.since(QUESTION) == [assistant("Let me see."), look("c1")]
     some.return_output("c1", "three")
     assert some.request_node().since(QUESTION)[2:] == [output("c1", "three")]
@@ -161,7 +161,7 @@ def test_a_round_that_is_complete_makes_the_tries_count_anew() -> None:
     some = answer()
     some.attempts = 4
     running(some)
-    some.reach(QUESTION.child([look("c1")]), "", [look("c1")])
+    some.reach(QUESTION.child([look("c1")]), "", [look("c1")], [])
     assert some.attempts == 0
 
 

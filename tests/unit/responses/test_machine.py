@@ -39,7 +39,7 @@ from voice.responses.signals import (
     ItemsSettled,
     LikelyEnded,
     Opened,
-    StopTools,
+    StopTool,
     TextReceived,
     ToolReturned,
     WentOn,
@@ -238,7 +238,7 @@ def test_an_id_may_come_again_in_the_next_round() -> None:
 def test_tools_that_are_interrupted_are_stopped_and_every_call_has_one_output() -> None:
     bench = calling("c1", "c2")
     bench.tell(ToolReturned(1, "c1", "one"), Interrupted(1, "Let me"))
-    assert bench.wanted(StopTools) == [StopTools(1)]
+    assert bench.wanted(StopTool) == [StopTool(1, "c2")]
     assert bench.items == [
         "user: what time is it",
         "assistant: Let me",

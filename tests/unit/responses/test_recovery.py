@@ -454,10 +454,10 @@ def test_trouble_late_in_an_answer_is_met_with_as_much_patience() -> None:
 
 
 def test_a_tool_that_returns_while_the_connection_is_away_leaves_time_for_another() -> None:
-    bench = asking(patience_seconds=10.0)
+    bench = asking(patience_seconds=5.0)
     bench.call("c1")
     bench.lose()
-    bench.wait(12.0)
+    bench.wait(7.0)
     bench.tell(ToolReturned(2, "c1", "three"))
     bench.wait(1.0)
     assert not bench.wanted(AnswerFailed)

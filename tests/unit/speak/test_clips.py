@@ -13,6 +13,7 @@ from voice.errors import ModelError
 from voice.speak.clips import Clips, ClipSynthesizer, clip_key
 from voice.speak.fake import FakeSynthesizer
 from voice.speak.options import SpeakOptions
+from voice.speak.settings import VoiceSettings
 from voice.speak.synthesizer import Sound, Synthesizer
 
 PHRASES = ["One moment.", "Let me see."]
@@ -119,7 +120,7 @@ def test_clips_are_there_before_the_voice_is(tmp_path: Path) -> None:
     clips = Clips.open(tmp_path, "key")
     clips.add(PHRASES, Counting())
     loading: Future[Synthesizer] = Future()
-    synthesizer = ClipSynthesizer(clips, loading, Counting.rate)
+    synthesizer = ClipSynthesizer(clips, loading, Counting.rate, VoiceSettings())
     (sound,) = synthesizer.synthesize(PHRASES[1])
     assert same(sound, whole(PHRASES[1]))
     loading.set_result(Counting())
@@ -129,6 +130,6 @@ def test_clips_are_there_before_the_voice_is(tmp_path: Path) -> None:
 def test_a_voice_that_cannot_be_loaded_fails_when_it_is_needed(tmp_path: Path) -> None:
     loading: Future[Synthesizer] = Future()
     loading.set_exception(ModelError("the voice is broken"))
-    synthesizer = ClipSynthesizer(Clips.open(tmp_path, "key"), loading, 8000)
+    synthesizer = ClipSynthesizer(Clips.open(tmp_path, "key"), loading, 8000, VoiceSettings())
     with pytest.raises(ModelError, match="broken"):
         next(synthesizer.synthesize("Anything."))

@@ -4,7 +4,14 @@ from datetime import datetime
 
 import pytest
 
-from voice.tools.builtin import spoken_time, time_tool
+from voice.tools.builtin import builtin_tools, spoken_time, time_tool
+from voice.tools.options import BUILTIN
+from voice.tools.timers import Timers
+
+
+class Voice:
+    volume = 1.0
+    speed = 1.0
 
 
 @pytest.mark.parametrize(
@@ -25,3 +32,25 @@ async def test_the_tool_asks_the_clock_at_each_call() -> None:
     assert tool.name == "get_time"
     assert await tool.call("{}") == "It is 9:00 AM on Thursday, January 1"
     assert await tool.call("{}") == "It is 9:01 AM on Thursday, January 1"
+
+
+TIMERS = ["set_timer", "set_alarm", "cancel_timers", "list_timers"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "names"),
+    [
+        (BUILTIN, ["get_time", *TIMERS, "set_volume", "set_speed"]),
+        (("voice", "time", "voice"), ["set_volume", "set_speed", "get_time"]),
+        ((), []),
+    ],
+)
+def test_the_groups_are_those_of_the_options(groups: tuple[str, ...], names: list[str]) -> None:
+    tools = builtin_tools(groups, Timers(lambda: 0.0), Voice(), datetime.now)
+    assert [tool.name for tool in tools] == names
+
+
+def test_what_changes_something_is_done_once_and_all_else_may_run_ahead() -> None:
+    tools = builtin_tools(BUILTIN, Timers(lambda: 0.0), Voice(), datetime.now)
+    assert {tool.name for tool in tools if tool.policy.read_only} == {"get_time", "list_timers"}
+    assert all(tool.policy.once != tool.policy.read_only for tool in tools)

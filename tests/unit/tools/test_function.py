@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import enum
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -10,7 +12,10 @@ import pytest
 from msgspec import Meta
 
 from voice.errors import ToolError
+from voice.tools.decorator import tool
 from voice.tools.function import function_tool
+from voice.tools.policy import Policy
+from voice.tools.tool import Tool, ToolContext
 
 
 class Room(enum.Enum):
@@ -78,16 +83,22 @@ def test_descriptions_limits_and_defaults_are_in_the_schema() -> None:
         "maximum": 100,
         "description": "brightness in percent",
     }
-    assert schema["properties"]["mood"] == {"enum": ["cold", "warm"], "default": "warm"}
-    assert schema["properties"]["room"]["description"] == "where it is, in the house"
-    assert set(schema["$defs"]) == {"Room", "Colour"}
+    assert schema["properties"]["mood"] == {
+        "type": "string",
+        "enum": ["cold", "warm"],
+        "default": "warm",
+    }
+    assert schema["properties"]["room"] == {
+        "type": "string",
+        "enum": ["hall", "kitchen"],
+        "description": "where it is, in the house",
+    }
     msgspec.json.encode(definition)
 
 
 async def test_arguments_become_python_values() -> None:
-    tool = function_tool(set_light)
     text = '{"room": "hall", "level": "40", "colour": {"red": 3}}'
-    assert await tool.call(text) == "hall 40 Colour(red=3, green=0) warm"
+    assert await function_tool(set_light).call(text) == "hall 40 Colour(red=3, green=0) warm"
 
 
 async def test_a_plain_function_and_a_method_are_tools_too() -> None:
@@ -99,10 +110,128 @@ async def test_a_plain_function_and_a_method_are_tools_too() -> None:
             self.count += by
             return self.count
 
-    tool = function_tool(Counter().increase)
-    assert await tool.call("") == 1
-    assert await tool.call('{"by": 4}') == 5
+    counter = function_tool(Counter().increase)
+    assert await counter.call("") == 1
+    assert await counter.call(" null ") == 2
+    assert await counter.call('{"by": 4}') == 6
     assert await function_tool(add).call('{"first": 1, "second": 2}') == 3
+
+
+async def test_an_object_with_an_async_call_is_awaited() -> None:
+    class Lamp:
+        """Not read."""
+
+        async def __call__(self, on: bool, context: ToolContext) -> str:
+            """Not read either."""
+            context.report("soon")
+            await asyncio.sleep(0)
+            return f"on: {on}"
+
+    said: list[str] = []
+    context = ToolContext(report=said.append)
+    assert await function_tool(Lamp()).call('{"on": "true"}', context) == "on: True"
+    assert said == ["soon"]
+
+
+def download(name: str, context: ToolContext) -> str:
+    """Download a file.
+
+    Args:
+        name: which one
+        context: not for the model
+    """
+    context.report(f"{name} is half done")
+    return f"{context.key} {threading.current_thread().name}"
+
+
+async def play(context: ToolContext, song: str = "") -> str:
+    """Play."""
+    context.report(song)
+    return context.key
+
+
+async def test_a_context_is_handed_in_and_not_in_the_schema() -> None:
+    said: list[tuple[str, str]] = []
+    context = ToolContext(
+        "turn 1", lambda text: said.append((text, threading.current_thread().name))
+    )
+    here = threading.current_thread().name
+    assert set(function_tool(download).definition()["parameters"]["properties"]) == {"name"}
+    assert await function_tool(download).call('{"name": "a"}', context) == "turn 1 tool"
+    assert await function_tool(play).call('{"song": "b"}', context) == "turn 1"
+    assert said == [("a is half done", here), ("b", here)]
+
+
+async def test_a_model_cannot_hand_in_a_context() -> None:
+    with pytest.raises(ToolError, match="context"):
+        await function_tool(play).call('{"context": {"key": "mine"}}')
+
+
+async def test_reports_after_the_end_are_dropped() -> None:
+    said: list[str] = []
+    given_up, reported = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def search(context: ToolContext) -> None:
+        """Search."""
+        given_up.wait()
+        context.report("late")
+        loop.call_soon_threadsafe(reported.set)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(
+            function_tool(search).call("", ToolContext(report=said.append)), timeout=0.01
+        )
+    given_up.set()
+    await reported.wait()
+    assert said == []
+
+
+@tool(confirm=True, limit_seconds=5, question="Shall I delete {name} for good?")
+def delete(name: str, copies: list[Room] | None = None) -> None:
+    """Delete something."""
+
+
+def test_the_decorators_settings_hold_unless_others_are_given() -> None:
+    assert function_tool(delete).policy == Policy(confirm=True, limit_seconds=5.0)
+    assert function_tool(delete, policy=Policy()).policy == Policy()
+    assert function_tool(add).policy == Policy()
+    as_tool: Tool = function_tool(delete)
+    assert as_tool.question('{"name": "tea"}') == "Shall I delete tea for good?"
+    other = function_tool(delete, question="Is {name} to go?")
+    assert other.question('{"name": "tea"}') == "Is tea to go?"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "question"),
+    [
+        ('{"name": ""}', "Shall I delete?"),
+        ('{"name": "", "copies": ["hall"]}', "Shall I delete, with copies hall?"),
+        ("{}", ""),
+        ("nonsense", ""),
+        ('{"name": "{copies}"}', "Shall I delete copies for good?"),
+    ],
+)
+async def test_a_question_without_its_values_is_a_plain_one(arguments: str, question: str) -> None:
+    assert function_tool(delete).question(arguments) == question
+    if not question:  # the call does not run
+        with pytest.raises(ToolError):
+            await function_tool(delete).call(arguments)
+
+
+def test_a_question_knows_the_defaults() -> None:
+    play_it = function_tool(play, question="Shall I play {song}?")
+    assert play_it.question('{"song": "Help"}') == "Shall I play Help?"
+    assert function_tool(set_light).question('{"room": "hall", "level": 3}') == (
+        "Shall I set light, with room hall, level 3 and mood warm?"
+    )
+
+
+def test_a_question_speaks_of_parameters_only() -> None:
+    with pytest.raises(ToolError, match=r"`delete`.*\{place\}"):
+        function_tool(delete, question="Shall I delete {place}?")
+    with pytest.raises(ToolError, match=r"\{context\}"):
+        function_tool(play, question="{context}?")
 
 
 @pytest.mark.parametrize(
@@ -115,6 +244,7 @@ async def test_a_plain_function_and_a_method_are_tools_too() -> None:
         ('{"room": "hall", "level": 1, "colour": {"red": []}}', ["`colour.red`", "`int`"]),
         ('{"room": "hall", "level": 1, "size": 2}', ["size"]),
         ("[1]", ["`object`", "`array`"]),
+        ('"hall"', ["`object`", "`str`"]),
         ('{"room": ', ["not JSON"]),
     ],
 )

@@ -37,8 +37,10 @@ from voice.turns.events import (
     OnsetHeard,
     OpenUtterance,
     Resume,
+    Silenced,
     TalkPressed,
     TalkReleased,
+    TextTyped,
     Transcribe,
     TranscriptionLost,
     Unduck,
@@ -212,7 +214,7 @@ def test_a_short_word_during_the_answer_takes_the_floor_when_it_is_known(
     dialogue.happen(4.28, SpeechPaused(4.1, _sample(4.1)))
     dialogue.happen(4.4, WordsTranscribed(2, "stop", _sample(4.28)))
     dialogue.run_until(6.0)
-    assert dialogue.wanted(Interrupt, Answer)[1:] == [Interrupt(1), Answer(2, "stop")]
+    assert dialogue.wanted(Interrupt, Answer, Discard)[1:] == [Interrupt(1), Discard(2)]
 
 
 def test_going_on_before_the_first_sound_abandons_the_answer(dialogue: Dialogue) -> None:
@@ -792,3 +794,16 @@ def test_half_duplex_is_said_once_and_closes_what_the_agent_opened() -> None:
     assert len(dialogue.wanted(CloseGate)) == 3, "its last word is still in the room"
     dialogue.happen(5.5, SpeechStarted(5.3, _sample(5.3), _sample(5.2)))
     assert dialogue.wanted(OpenUtterance)[-1] == OpenUtterance(3, _sample(5.2))
+
+
+def test_a_key_silences_the_agent(dialogue: Dialogue) -> None:
+    _answering(dialogue)
+    dialogue.happen(4.0, Silenced())
+    assert dialogue.wanted(Interrupt) == [Interrupt(1)]
+    assert dialogue.machine.idle
+
+
+def test_what_is_typed_takes_the_floor_and_is_answered(dialogue: Dialogue) -> None:
+    _answering(dialogue)
+    dialogue.happen(4.0, TextTyped("and in Rome?"))
+    assert dialogue.wanted(Interrupt, Answer)[1:] == [Interrupt(1), Answer(2, "and in Rome?")]
