@@ -169,6 +169,9 @@ def duplex(
     ] = "script",
     minutes: Annotated[float, typer.Option(help="The agent's speech on each echo path.")] = 0.4,
     interruptions: Annotated[int, typer.Option(help="By as many recordings of people.")] = 20,
+    conversation: Annotated[
+        float, typer.Option(help="Only this: minutes of talk with echo, sounds, interruptions.")
+    ] = 0.0,
     quick: Annotated[bool, typer.Option(help="A few of each: does it work?")] = False,
     out: Json = None,
 ) -> None:
@@ -179,7 +182,11 @@ def duplex(
 
     if agent not in ("script", "local"):
         raise typer.BadParameter("it is script or local", param_hint="--agent")
-    plan = quick_plan(agent, minutes) if quick else Plan(agent, interruptions, minutes=minutes)
+    plan = (
+        quick_plan(agent, minutes)
+        if quick
+        else (Plan(agent, interruptions, minutes=minutes, conversation_minutes=conversation))
+    )
     print(report(measure_duplex(plan, lambda figures: write(out, figures))))
 
 

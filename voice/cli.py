@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from voice import __version__
-from voice.errors import VoiceError
+from voice.errors import first_known
 
 app = typer.Typer(
     name="voice",
@@ -30,7 +30,11 @@ app.add_typer(journal, name="journal")
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="TOML file; examples are in configs/."),
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="TOML file; examples are in configs/. Default: your own, if there is one.",
+    ),
 ]
 Names = Annotated[
     list[str] | None,
@@ -51,20 +55,10 @@ def main() -> None:
     try:
         app()
     except BaseException as error:  # the one place where a foreign exception may end
-        if (known := _first_known(error)) is None:
+        if (known := first_known(error)) is None:
             raise
         print(f"voice: {known}", file=sys.stderr)
         sys.exit(known.exit_code)
-
-
-def _first_known(error: BaseException) -> VoiceError | None:
-    """The user's error in a group of errors from several tasks, if all of them are such."""
-    if isinstance(error, VoiceError):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        known = [_first_known(inner) for inner in error.exceptions]
-        return known[0] if all(known) else None
-    return None
 
 
 def _version(wanted: bool) -> None:
@@ -83,9 +77,10 @@ def _common(
 
 
 def _options(config: Path | None, **flags: dict[str, Any]) -> Any:
-    from voice.config import load
+    from voice.config import load, user_path
 
-    return load(config, os.environ, flags)
+    kept = user_path()
+    return load(config or (kept if kept.exists() else None), os.environ, flags)
 
 
 @app.command()
@@ -124,20 +119,34 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the journal's last conversation.")
     ] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Lines instead of a screen. Without a terminal: always.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Hold a spoken conversation. Just talk; talk again to interrupt; Ctrl-C ends it.
 
+    What you choose on the screen is kept in your configuration: the one given with `--config`, or
+    the file that is read without it (`voice doctor` names it).
+
     Examples:  voice run  |  voice run --input question.wav --output answer.wav --trace t.jsonl  |
     voice run --agent https://api.openai.com/v1 --model gpt-5.4-mini
     """
-    from voice.apps.desktop import Request, converse
+    from voice.apps.desktop import Request, converse, converse_on_screen, wants_screen
+    from voice.config import user_path
 
     # An explicit address wins over OPENAI_BASE_URL, which wins over the configuration.
     url = agent or os.environ.get("OPENAI_BASE_URL")
-    options = _options(config, agent={"url": url, "model": model})
+
+    def load() -> Any:
+        return _options(config, agent={"url": url, "model": model})
+
+    request = Request(source, sink, trace, fast, resume, plain)
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):  # the ordinary end
-        asyncio.run(converse(options, Request(source, sink, trace, fast, resume)))
+        kept = config or user_path()
+        if wants_screen(request) and asyncio.run(converse_on_screen(load, kept, request)):
+            return
+        asyncio.run(converse(load(), request))
 
 
 @app.command()

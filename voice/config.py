@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+import platformdirs
 from msgspec import Meta
 
 from voice.errors import UsageError
@@ -44,6 +45,14 @@ class AudioOptions:
 
     gain_control: bool = False
     """WebRTC's, likewise. It also moves the background with which all levels are compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenOptions:
+    """How `voice run` looks on a terminal."""
+
+    theme: Literal["dark", "light"] = "dark"
+    """Its colours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +135,7 @@ class Options:
     journal: JournalOptions = field(default_factory=JournalOptions)
     speak: SpeakOptions = field(default_factory=SpeakOptions)
     tools: ToolOptions = field(default_factory=ToolOptions)
+    screen: ScreenOptions = field(default_factory=ScreenOptions)
     server: ServerOptions = field(default_factory=ServerOptions)
 
 
@@ -136,6 +146,11 @@ _KEYS = {
     name: {key.name for key in fields(section)}  # type: ignore[arg-type]
     for name, section in _SECTIONS.items()
 }
+
+
+def user_path() -> Path:
+    """Where a user's own configuration lies: what is read where no other is named."""
+    return platformdirs.user_config_path("voice") / "config.toml"
 
 
 def load(

@@ -20,6 +20,16 @@ class VoiceError(Exception):
         return f"{self.problem} ({self.cure})" if self.cure else self.problem
 
 
+def first_known(error: BaseException) -> VoiceError | None:
+    """The user's error in a group of errors from several tasks, if all of them are such."""
+    if isinstance(error, VoiceError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        known = [first_known(inner) for inner in error.exceptions]
+        return known[0] if all(known) else None
+    return None
+
+
 class UsageError(VoiceError):
     """A flag, an environment variable or a configuration file is wrong."""
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from voice.audio.frames import Frame
 from voice.ear import Ear
 from voice.errors import VoiceError
 from voice.parts import Parts
@@ -151,6 +152,19 @@ class Session:
         """The user let go of the key: the turn is over."""
         if frame := self._ear.latest:
             self._post(TalkReleased(self._clock.now(), frame.end))
+
+    @property
+    def latest_frame(self) -> Frame | None:
+        """What the microphone heard last."""
+        return self._ear.latest
+
+    @property
+    def progress(self) -> tuple[int, str, int] | None:
+        """The turn of the answer that is spoken, its text so far, and the characters heard."""
+        speech = self._speech
+        if speech is None or speech.held:
+            return None
+        return speech.turn, speech.text, speech.heard_characters
 
     def mute(self, on: bool) -> None:
         """Hear nothing of the user, or hear again."""

@@ -29,6 +29,9 @@ ECHO_PATHS = ((0.1, 60), (0.3, 20), (0.3, 120), (0.6, 200))
 """Gain, and delay in ms, of the way from the speaker to the microphone."""
 
 
+CONVERSATION_ECHO = (0.3, 60)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How much is measured; `minutes` are of the agent's speech on each echo path."""
@@ -41,6 +44,8 @@ class Plan:
     questions: int = 8
     echo_paths: tuple[tuple[float, int], ...] = ECHO_PATHS
     minutes: float = 0.4
+    conversation_minutes: float = 0.0
+    """Only this instead: a conversation with echo, interruptions and sounds."""
 
 
 def quick(agent: str, minutes: float) -> Plan:
@@ -80,6 +85,14 @@ def _parts(plan: Plan, watch: Watch) -> Iterator[tuple[str, Iterator[Record]]]:
     meant = [("interruption", one) for one in said]
     meant += [("stop word", one) for one in duplex_clips.stops(plan.stops)]
     sounds = duplex_clips.sounds(plan.sounds)
+    if plan.conversation_minutes:
+        yield (
+            "conversation",
+            duplex_parts.conversation(
+                CONVERSATION_ECHO, plan.conversation_minutes, meant, sounds, question, watch
+            ),
+        )
+        return
     hummed = list(itertools.islice(itertools.cycle(said), plan.hums))
     yield "interruptions", duplex_parts.interruptions(meant, question, watch)
     yield "hums", duplex_parts.hums(hummed, question, watch)

@@ -22,6 +22,7 @@ TARGETS: Mapping[str, Target] = {
     "stop_missed": Target(0.02),
     "self_interruptions_per_minute_gain_0.3": Target(0),
     "heard_word_error_max": Target(1),
+    "conversation_self_interruptions": Target(0),
     "clicks": Target(0),
     "voice_to_voice_p50": Target(0.5),
     "voice_to_voice_p95": Target(0.8),
@@ -79,6 +80,9 @@ def figures(records: Sequence[Record]) -> tuple[dict[str, Any], dict[str, int]]:
     lost = [record for record in records if record["kind"] == "lost"]
     put("underruns", sum(record["underruns"] for record in lost), len(lost))
     put("unanswered_questions", sum(record["unanswered"] for record in lost), len(lost))
+    for talked in (record for record in records if record["kind"] == "conversation"):
+        for name in ("minutes", "self_interruptions", "false_holds"):
+            put(f"conversation_{name}", talked[name], 1)
     for name, value, count in _echo_figures(valid):
         put(name, value, count)
     return found, counts

@@ -15,6 +15,7 @@ from scripts.benchmarks.duplex_clips import Said
 from scripts.benchmarks.duplex_conditions import Watch
 from scripts.benchmarks.duplex_records import (
     Record,
+    of_conversation,
     of_echo,
     of_hum,
     of_interruption,
@@ -103,6 +104,36 @@ def questions(said: Sequence[Said], question: Said, agent: str, watch: Watch) ->
             yield of_question(talk, one, answer, sent, watch)
         yield of_lost_sound("questions", talk)
         made.check()
+
+
+def conversation(
+    path: tuple[float, int],
+    minutes: float,
+    meant: Sequence[tuple[str, Said]],
+    sounds: Sequence[Said],
+    question: Said,
+    watch: Watch,
+) -> Iterator[Record]:
+    """Answers in a room that echoes, with two sounds of somebody who listens to each interruption.
+
+    `path` is the echo's gain and its delay in ms.
+    """
+    ends = time.monotonic() + 60 * minutes
+    with talking("plain", duplex_texts.PAIRS, question, echo=path) as (talk, _):
+        watched: list[tuple[float, float]] = []
+        sound = itertools.cycle(sounds)
+        for kind, one in itertools.cycle(meant):
+            if time.monotonic() > ends:
+                break
+            for heard in itertools.islice(sound, 2):
+                noticed = talk.say_over(heard, _EARLY, _LATEST_SOUND, _RESUME_SECONDS)
+                watched.append((noticed.sent, noticed.until))
+                yield of_sound(talk, noticed, watch)
+            attempt = talk.say_over(one, _EARLY, _LATEST_SOUND, _GIVE_WAY_SECONDS)
+            watched.append((attempt.sent, attempt.until))
+            yield of_interruption(kind, talk, attempt, watch)
+        yield of_conversation(talk, path, minutes, watched)
+        yield of_lost_sound("conversation", talk)
 
 
 def echo(

@@ -154,6 +154,28 @@ def of_echo(
     }
 
 
+def of_conversation(
+    talk: Talk,
+    path: tuple[float, int],
+    minutes: float,
+    said: Sequence[tuple[float, float]],
+) -> Record:
+    """What the agent did while nobody said anything: between the times in `said`."""
+    talk.trace.update()
+    gave_way = [
+        event
+        for event in talk.trace.named("speech.held", "bargein")
+        if not any(since <= event["at"] <= until for since, until in said)
+    ]
+    return {
+        "kind": "conversation",
+        "where": f"conversation, echo {path[0]}, {path[1]} ms",
+        "minutes": minutes,
+        "self_interruptions": sum(event["event"] == "bargein" for event in gave_way),
+        "false_holds": sum(event["event"] == "speech.held" for event in gave_way),
+    }
+
+
 def of_lost_sound(where: str, talk: Talk) -> Record:
     """Pieces of sound that came too late for the speaker, and questions that were not heard."""
     talk.trace.update()

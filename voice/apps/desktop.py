@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,59 @@ class Request:
     trace: Path | None = None
     fast: bool = False
     resume: bool = False
+    plain: bool = False
+    """Lines instead of a screen, even on a terminal."""
+
+    @property
+    def live(self) -> bool:
+        """Whether a person is to talk with a microphone and a speaker."""
+        return self.source in (None, "mic") and self.sink in (None, "speaker") and not self.fast
+
+
+def wants_screen(request: Request) -> bool:
+    """Whether there is a terminal to draw on, and something live to draw."""
+    ends = (sys.stdin, sys.stdout, sys.stderr)  # Textual draws on the last
+    terminal = all(end.isatty() for end in ends) and os.environ.get("TERM") != "dumb"
+    return terminal and request.live and not request.plain
+
+
+async def converse_on_screen(load: Callable[[], Options], config: Path, request: Request) -> bool:
+    """Hold conversations on a screen until the person leaves; False: there is no sound for it.
+
+    `load` reads the options, from `config` among others, which keeps what is chosen. Raises
+    `VoiceError`s.
+    """
+    from voice.apps.live import Ends, Live
+    from voice.apps.saved_settings import KEYS, save
+    from voice.apps.screen.app import ConversationApp
+
+    options = load()
+
+    def choose_ends() -> Ends:
+        options = load()
+        speaker = _speaker(options.audio)
+        devices = _live(options.audio, MonotonicClock(), speaker)
+        return Ends(options, devices, speaker)
+
+    try:
+        await asyncio.to_thread(choose_ends)
+    except AudioError:
+        return False  # a recorded conversation needs no screen
+    with ExitStack() as stack:
+        files = [stack.enter_context(_trace_file(path)) for path in [request.trace] if path]
+        live = Live(choose_ends)
+        chosen = {setting: getattr(getattr(options, s), key) for setting, (s, key) in KEYS.items()}
+        app = ConversationApp(live, chosen, lambda what, value: save(config, *KEYS[what], value))
+        talking = asyncio.create_task(live.converse(app, *files, resume=request.resume))
+        talking.add_done_callback(lambda _: app.exit())
+        try:
+            await app.converse()
+        finally:
+            talking.cancel()
+            await asyncio.gather(talking, return_exceptions=True)
+        if not talking.cancelled() and (error := talking.exception()):
+            raise error
+    return True
 
 
 async def converse(options: Options, request: Request) -> None:
@@ -77,11 +132,11 @@ def _devices(
     clock: Clock = VirtualClock() if request.fast else MonotonicClock()
     if source is None and sink is None:
         try:
-            return _live(audio, clock), None
+            return _live(audio, clock, _speaker(audio)), None
         except AudioError as error:
             return _recorded(clock, error, console)
     if source in (None, "mic") and sink in (None, "speaker"):
-        return _live(audio, clock), None
+        return _live(audio, clock, _speaker(audio)), None
     if source in (None, "mic"):
         heard: AudioInput = _microphone(audio)
     else:
@@ -90,9 +145,8 @@ def _devices(
     return Devices(heard, said, clock, patient=source not in (None, "mic")), None
 
 
-def _live(audio: AudioOptions, clock: Clock) -> Devices:
+def _live(audio: AudioOptions, clock: Clock, speaker: Speaker) -> Devices:
     microphone: AudioInput = _microphone(audio)
-    speaker = _speaker(audio)
     if audio.echo_cancellation:
         microphone = EchoCancellingMicrophone(
             microphone,

@@ -18,7 +18,7 @@ from rich.text import Text
 from voice.audio.catalogue import NAMES, Kind, choose, list_devices
 from voice.audio.devices import probe
 from voice.build_tools import own_tools
-from voice.config import AudioOptions, Options
+from voice.config import AudioOptions, Options, user_path
 from voice.errors import JournalError, ToolError, UsageError, VoiceError
 from voice.models.resolve import resolve, this_machines_llm
 from voice.responses.connection import Endpoint, endpoint
@@ -62,6 +62,8 @@ async def examine(options: Options) -> bool:
 async def _findings(options: Options) -> AsyncIterator[Finding]:
     yield _python()
     yield _machine()
+    there = "" if user_path().exists() else ", not there yet"
+    yield Finding("settings", True, f"{user_path()}{there}")
     for kind, chosen in _ends(options.audio):
         yield await asyncio.to_thread(_device, kind, chosen)
     names = [("listening", options.listen.model), ("voice", options.speak.voice)]

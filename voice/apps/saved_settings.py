@@ -13,8 +13,6 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-import platformdirs
-
 from voice.apps.controls import Setting
 from voice.errors import UsageError
 
@@ -28,11 +26,6 @@ KEYS: dict[Setting, tuple[str, str]] = {
 """Section and key of what can be chosen."""
 
 _SECTION = re.compile(r"\s*\[")
-
-
-def default_path() -> Path:
-    """Where a user's configuration lies: what `voice run` reads without `--config`."""
-    return platformdirs.user_config_path("voice") / "config.toml"
 
 
 def save(path: Path, section: str, key: str, value: str) -> None:

@@ -34,9 +34,9 @@ later."""
 
 WARY_DB = 6.0
 WARIEST_DB = 18.0
-CALM_DB = 0.005
+CALM_DB = 0.002
 """Louder than this the next onset must be after one that came to nothing; at most; and how much of
-it is forgotten in each block (half a decibel a second)."""
+it is forgotten in each block (a fifth of a decibel a second)."""
 
 
 class OnsetDetector:

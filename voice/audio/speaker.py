@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from voice.audio.catalogue import Device
-from voice.audio.frames import DUCK_GAIN, FADE_SECONDS, Int16, OutputPosition
+from voice.audio.frames import DUCK_GAIN, FADE_SECONDS, Int16, OutputPosition, level_dbfs
 from voice.audio.output_queue import OutputQueue
 from voice.audio.portaudio import (
     device_delay,
@@ -60,6 +60,12 @@ class Speaker:
         self._stream: Any = None
         self._sharing = Lock()  # of the queue, with the callback
         self._called_at = 0.0
+        self._latest: Int16 = np.zeros(0, np.int16)
+
+    @property
+    def level_dbfs(self) -> float:
+        """How loud the latest block is."""
+        return level_dbfs(self._latest)
 
     async def open(self) -> None:
         """Be ready to play. Raises `AudioError`."""
@@ -144,6 +150,7 @@ class Speaker:
         with self._sharing:
             playing = self._queue.waiting > 0
             samples = self._queue.pull(count, at)
+        self._latest = samples
         self.played_blocks.append((samples, at))
         out[:] = np.repeat(samples, self._channels).tobytes()
         self._underflows += playing and bool(status.output_underflow)

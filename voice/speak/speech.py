@@ -118,6 +118,13 @@ class Speech:
         self._playback.repeat(index)
         self._output.resume(index)
 
+    @property
+    def heard_characters(self) -> int:
+        """How much of the text was heard so far."""
+        if self._heard_out:
+            return len(self.text)
+        return self._playback.heard(self._turn, self._output.position())
+
     def stop(self) -> str:
         """Fall silent at once; returns the part of the text that will have been heard."""
         self._output.discard()
