@@ -9,6 +9,7 @@ from voice import build
 from voice.cli import main
 from voice.config import Options
 from voice.speak.fake import FakeSynthesizer
+from voice.speak.settings import VoiceSettings
 from voice.speak.worker import SynthesisWorker
 
 
@@ -17,7 +18,7 @@ def hum() -> None:
     build._load_synthesizer = _humming
 
 
-def _humming(_: Options, rate: int) -> SynthesisWorker:
+def _humming(_: Options, rate: int, _settings: VoiceSettings) -> SynthesisWorker:
     return SynthesisWorker(FakeSynthesizer(rate))
 
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voice.audio.onset import (
+    CALM_DB,
     FLOOR_MARGIN_DB,
     ONSET_BLOCKS,
     PROVEN_BLOCKS,
@@ -65,8 +66,8 @@ def test_wariness_passes() -> None:
     detector = OnsetDetector()
     rattle = [LOUD] * 3 + [QUIET] * (TRIAL_BLOCKS + REARM_BLOCKS)
     assert _onsets(detector, rattle) == [1]
-    seconds = WARY_DB / 0.5
-    assert _onsets(detector, [QUIET] * round(seconds * 100) + [LOUD] * 2) != []
+    blocks = round(WARY_DB / CALM_DB)
+    assert _onsets(detector, [QUIET] * blocks + [LOUD] * 2) != []
 
 
 def test_speech_after_an_onset_ends_the_wariness() -> None:
