@@ -1,9 +1,9 @@
 """One conversation: facts go into the turn machine, and its actions are performed here.
 
 Four kinds of task: one listens (the ear finds facts in the frames), one takes turns (it owns the
-turn machine and performs its actions), one follows the agent (its words go into a speech), and one
-speaks while there is a speech. Facts reach the turn machine through one inbox, and the agent's
-machine through the agent. Besides the ear nothing else in the program acts on devices and clocks.
+turn machine and performs its actions), one follows the agent (its words go to the mouth), and one
+speaks while there is something to say. Facts reach the turn machine through one inbox, and the
+agent's machine through the agent. Besides ear and mouth nothing else acts on devices and clocks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from voice.audio.frames import Frame
 from voice.ear import Ear
-from voice.errors import VoiceError
+from voice.mouth import Mouth
 from voice.parts import Parts
 from voice.responses.signals import (
     AgentEvent,
@@ -23,9 +23,11 @@ from voice.responses.signals import (
     AnswerAdopted,
     AnswerBegun,
     AnswerDropped,
+    AnswerEvent,
     AnswerFailed,
     AnswerWritten,
     Asked,
+    BegunAnew,
     Committed,
     Discarded,
     Fact,
@@ -41,9 +43,6 @@ from voice.responses.signals import (
     TextReceived,
     WentOn,
 )
-from voice.speak.apology import APOLOGY, apologize
-from voice.speak.cues import THINKING_SECONDS, Cues
-from voice.speak.playback import PlaybackEvent, PlaybackStarted, QuestionPlayed
 from voice.speak.speech import Speech
 from voice.spoken_commands import NOTHING_SAID
 from voice.turns.events import (
@@ -51,12 +50,12 @@ from voice.turns.events import (
     Announce,
     AnnouncementArrived,
     Answer,
-    AnswerEnded,
-    AnswerHeard,
+    BeginAnew,
     CloseGate,
     CloseUtterance,
     Commit,
     CompleteTurn,
+    ConversationLeft,
     Discard,
     Duck,
     Event,
@@ -68,7 +67,6 @@ from voice.turns.events import (
     LikelyEnd,
     Mark,
     OpenUtterance,
-    QuestionHeard,
     Resume,
     Silenced,
     TalkPressed,
@@ -85,11 +83,7 @@ class _Turn:
 
     number: int
     user_text: str
-    held: bool = False
-    """Whether nothing of the answer may be heard now, whether there is any yet or not."""
-
     eager: bool = False
-    failure: str = ""
 
 
 class Session:
@@ -103,16 +97,13 @@ class Session:
         self._tasks = asyncio.TaskGroup()
         self._inbox: asyncio.Queue[tuple[Event | None, ExitStack]] = asyncio.Queue()
         self._ear = Ear(parts, self._tasks, self._post)
+        self._mouth = Mouth(parts, self._tasks, self._post)
         self._turn: _Turn | None = None
-        self._speech: Speech | None = None
-        self._speaking: asyncio.Task[str] | None = None
         self._endings: dict[int, dict[str, Any]] = {}
         self._underruns = 0
         self._last_said = ""
         self._settled = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
-        self._cues = Cues(parts.output, wanted=parts.speak.earcons)
-        self._thinking: asyncio.Task[None] | None = None
         self._input_ended = False
 
     async def run(self) -> None:
@@ -122,7 +113,7 @@ class Session:
         try:
             await parts.input.open()
             self._trace.mark("listening", self._clock.now())
-            self._cues.play("listening")
+            self._mouth.sound("listening")
             parts.transcriber.warm_up()
             if parts.judge:
                 parts.judge.warm_up()
@@ -132,7 +123,7 @@ class Session:
                 preparing = self._tasks.create_task(parts.synthesizer.prepare())
                 await self._take_turns()
                 await self._settle_all()
-                self._drop_speech()  # of an answer begun early that nobody asked for any more
+                self._mouth.stop()  # an answer begun early that nobody asked for any more
                 listening.cancel()
                 following.cancel()
                 preparing.cancel()
@@ -161,7 +152,7 @@ class Session:
     @property
     def progress(self) -> tuple[int, str, int] | None:
         """The turn of the answer that is spoken, its text so far, and the characters heard."""
-        speech = self._speech
+        speech = self._mouth.speech
         if speech is None or speech.held:
             return None
         return speech.turn, speech.text, speech.heard_characters
@@ -176,19 +167,20 @@ class Session:
         self._post(Silenced())
 
     def repeat(self) -> None:
-        """Say the last answer again."""
+        """Say the last answer again, or what there is of the one that is spoken."""
+        speech = self._mouth.speech
+        spoken = "" if speech is None or speech.held else speech.own_words(speech.text)
         self._post(Silenced())
-        self._post(AnnouncementArrived(self._last_said or NOTHING_SAID))
+        self._post(AnnouncementArrived(spoken or self._last_said or NOTHING_SAID))
 
     def type_text(self, text: str) -> None:
         """The user typed this instead of saying it."""
         if text.strip():
             self._post(TextTyped(text.strip()))
 
-    def begin_anew(self, *, forget: bool = False) -> None:
-        """Go on with another conversation; `forget`: delete what the journal has of this one."""
-        self._post(Silenced())
-        self._forget(forget=forget)
+    def begin_anew(self) -> None:
+        """Go on with another conversation; what the journal has of this one stays."""
+        self._post(ConversationLeft())
 
     # ── facts ────────────────────────────────────────────────────────────────────────────
 
@@ -259,12 +251,15 @@ class Session:
                 self._answer(turn, text)
             case Announce(turn, text):
                 self._turn = _Turn(turn, "")
+                self._mouth.expect(turn)
                 said = Invited(turn) if text is None else Announced(turn, text)
                 self._parts.agent.tell(said)
             case Duck() | Unduck() | Hold() | Resume():
-                self._give_way(action)
+                self._mouth.give_way(action)
             case Interrupt(turn):
                 self._interrupt(turn, now)
+            case BeginAnew(erase):
+                self._begin_anew(erase)
             case CompleteTurn(turn, failure):
                 self._complete(turn, now, failure)
 
@@ -272,20 +267,18 @@ class Session:
         """Ask the agent, unless it is a command about the conversation itself."""
         self._turn = _Turn(turn, text)
         obeyed = self._parts.commands.obey(text, self._last_said)
+        self._mouth.expect(turn, thinking=obeyed is None)
         if obeyed is None:
             self._parts.agent.tell(Asked(turn, text))
-            self._thinking = self._tasks.create_task(self._think(turn))
             return
         if obeyed.forgets:
-            self._forget(forget=True)
+            self._begin_anew(erase=True)
         self._trace.mark("command.obeyed", self._clock.now(), turn, text=text)
         self._parts.agent.tell(Announced(turn, obeyed.reply))
 
-    def _forget(self, *, forget: bool) -> None:
+    def _begin_anew(self, erase: bool) -> None:
         self._last_said = ""
-        self._parts.agent.tell(Forgotten())
-        self._tasks.create_task(self._parts.keeper.begin_anew(forget=forget))
-        self._trace.mark("conversation.begun", self._clock.now(), forgotten=forget)
+        self._parts.agent.tell(Forgotten(erase))
 
     # ── the agent's words ────────────────────────────────────────────────────────────────
 
@@ -294,7 +287,7 @@ class Session:
         async for at, event in self._parts.agent.events():
             self._take(event, at)
 
-    def _take(self, event: AgentEvent, now: float) -> None:  # noqa: PLR0912
+    def _take(self, event: AgentEvent, now: float) -> None:
         match event:
             case Noted(name, turn, fields):
                 self._trace.mark(name, now, turn, **fields)
@@ -302,165 +295,83 @@ class Session:
                     self._tasks.create_task(self._parts.keeper.keep_timers())
             case ItemsSettled():
                 self._tasks.create_task(self._keep(event))
-            case AnswerBegun(turn, eager):
-                if eager if self._turn is None else self._turn.number == turn:
-                    self._begin_speech(turn, held=eager)
-            case AnswerDropped(turn):
-                if self._speech and self._speech.turn == turn:
-                    self._drop_speech()
-                self._trace.forget(turn, "request.sent", "token.first")
+            case BegunAnew(erased):
+                self._tasks.create_task(self._part(erased))
             case TellLater(text):
                 self._post(AnnouncementArrived(text))
-            case _ if self._speech is None or self._speech.turn != event.turn:
-                pass  # of an answer that was interrupted meanwhile
-            case AnswerAdopted():
-                self._release(self._speech, now)
+            case AnswerBegun(turn, eager):
+                if eager if self._turn is None else self._turn.number == turn:
+                    self._mouth.begin(turn, early=eager)
+            case _:
+                self._speak(event, now)
+
+    def _speak(self, event: AnswerEvent, now: float) -> None:
+        """Do what becomes of an answer's words."""
+        speech = self._mouth.speech
+        if isinstance(event, AnswerDropped):
+            self._trace.forget(event.turn, "request.sent", "token.first")
+        if speech is None or speech.turn != event.turn:
+            return  # of an answer that was interrupted meanwhile
+        match event:
+            case AnswerDropped():
+                self._mouth.drop()
+            case AnswerAdopted(turn):
+                if self._turn is not None:
+                    self._turn.eager = True
+                self._mouth.release()
+                if speech.written:
+                    self._trace.mark("answer.written", now, turn, text=speech.text)
             case TextReceived(turn, text):
                 if not self._trace.marked("token.first", turn):
                     self._trace.mark("token.first", now, turn)
-                self._cues.end()
-                self._speech.say(text)
+                self._mouth.say(text)
             case Filled(_, text):
-                self._cues.end()
-                self._speech.say_aside(f"{text} ")
-            case AnswerWritten():
-                self._finish(self._speech, now)
+                self._mouth.say_aside(f"{text} ")
+            case AnswerWritten(turn):
+                speech.finish()
+                if not speech.held:
+                    self._trace.mark("answer.written", now, turn, text=speech.text)
             case AnswerFailed(_, reason):
-                assert self._turn is not None
-                self._turn.failure = reason
-                self._cues.end()
-                self._speech.say_aside(APOLOGY)
-                self._speech.finish()
+                self._mouth.fail(reason)
 
-    def _begin_speech(self, turn: int, *, held: bool) -> None:
-        parts = self._parts
-        speech = Speech(
-            turn,
-            parts.synthesizer,
-            parts.output,
-            parts.playback,
-            parts.clock,
-            parts.speak,
-            held=held,
-        )
-        self._speech = speech
-        if self._turn and self._turn.held:
-            speech.hold()
-        self._speaking = self._tasks.create_task(self._speak(speech))
-
-    async def _think(self, turn: int) -> None:
-        """Make a sound if the answer has no word yet after a while, and nobody speaks."""
-        await self._clock.sleep_until(self._clock.now() + THINKING_SECONDS)
-        waits = self._turn is not None and self._turn.number == turn and not self._turn.held
-        if waits and not (self._speech and self._speech.text):
-            self._cues.play("thinking")
-
-    def _give_way(self, action: Duck | Unduck | Hold | Resume) -> None:
-        """Change how the answer sounds; what is held may not have begun yet."""
-        assert self._turn is not None
-        self._turn.held = isinstance(action, Hold)
-        if self._turn.held:
-            self._cues.end()
-        if self._speech is None or self._speech.turn != action.turn:
-            return
-        match action:
-            case Duck():
-                self._speech.duck()
-            case Unduck():
-                self._speech.unduck()
-            case Hold():
-                self._speech.hold()
-            case Resume():
-                self._speech.resume()
-
-    def _drop_speech(self) -> str:
-        """Fall silent; returns what was heard."""
-        speech, speaking = self._speech, self._speaking
-        self._speech = self._speaking = None
-        if speech is None or speaking is None:
-            return ""
-        heard = speech.stop()
-        speaking.cancel()
-        return heard
-
-    def _release(self, speech: Speech, now: float) -> None:
-        """The answer that was begun early is the one."""
-        if self._turn is not None:
-            self._turn.eager = True
-        speech.release()
-        if self._speaking and self._speaking.done():  # the voice failed before anybody listened
-            ending = self._end_answer(speech.turn, self._speaking.result(), "")
-            self._speaking = self._tasks.create_task(ending)
-        if speech.written:
-            self._trace.mark("answer.written", now, speech.turn, text=speech.text)
-
-    def _finish(self, speech: Speech, now: float) -> None:
-        speech.finish()
-        if not speech.held:
-            self._trace.mark("answer.written", now, speech.turn, text=speech.text)
-
-    async def _speak(self, speech: Speech) -> str:
-        """Speak until all was heard; returns why it failed, if it did."""
-        failure = ""
-        try:
-            await speech.run(self._report_playback)
-        except* VoiceError as errors:
-            failure = str(errors.exceptions[0])
-        if self._turn is not None and self._turn.number == speech.turn:
-            await self._end_answer(speech.turn, failure, self._turn.failure)
-        return failure
-
-    async def _end_answer(self, turn: int, voice_failure: str, failure: str) -> str:
-        """Nothing more can be said of it, but for an apology if it was the voice that failed."""
-        if voice_failure:
-            parts = self._parts
-            await apologize(
-                parts.synthesizer, parts.output, parts.playback, self._clock, self._report_playback
-            )
-        self._post(AnswerEnded(turn, failure or voice_failure))
-        return voice_failure
-
-    def _report_playback(self, event: PlaybackEvent) -> None:
-        match event:
-            case PlaybackStarted(turn, at):
-                self._post(AnswerHeard(turn, at))
-            case QuestionPlayed(turn, at):
-                self._post(QuestionHeard(turn, at))
+    # ── the end of a turn ────────────────────────────────────────────────────────────────
 
     def _interrupt(self, turn: int, now: float) -> None:
-        speech = self._speech
-        heard = self._drop_speech()
+        speech = self._mouth.speech
+        heard = self._mouth.stop()
         if self._trace.marked("audio.first", turn):
             self._trace.mark("playback.stopped", now, turn)
-        self._end_turn(now, speech.text if speech else "", heard, interrupted=True)
+        self._end_turn(now, speech, heard, interrupted=True)
         self._parts.agent.tell(Interrupted(turn, speech.own_words(heard) if speech else ""))
 
     def _complete(self, turn: int, now: float, failure: str) -> None:
-        speech, self._speech, self._speaking = self._speech, None, None
+        speech = self._mouth.speech
         assert speech is not None
         heard = speech.stop()
+        self._mouth.leave()
         if not failure:  # a voice that failed has not said all that was written
             heard = speech.text
-        self._end_turn(now, speech.text, heard, interrupted=False)
+        self._end_turn(now, speech, heard, interrupted=False)
         if failure:
-            self._cues.play("error")
+            self._mouth.sound("error")
             self._trace.mark("answer.failed", now, turn, reason=failure)
             self._parts.agent.tell(Interrupted(turn, speech.own_words(heard)))
         else:
             self._parts.agent.tell(Heard(turn))
 
-    def _end_turn(self, now: float, text: str, heard: str, *, interrupted: bool) -> None:
+    def _end_turn(
+        self, now: float, speech: Speech | None, heard: str, *, interrupted: bool
+    ) -> None:
         """The turn counts as completed once its items are settled, and kept."""
         turn, self._turn = self._turn, None
         assert turn is not None
-        if self._thinking:
-            self._thinking.cancel()
         underruns, self._underruns = self._underruns, self._parts.output.underruns
         if self._underruns > underruns:
             count = self._underruns - underruns
             self._trace.mark("audio.underrun", now, turn.number, count=count)
         self._settled.clear()
-        self._last_said = text or self._last_said
+        text = speech.text if speech else ""
+        self._last_said = (speech.own_words(text) if speech else "") or self._last_said
         self._endings[turn.number] = {
             "at": now,
             "user_text": turn.user_text,
@@ -477,6 +388,11 @@ class Session:
             self._trace.complete(settled.turn, **self._endings.pop(settled.turn))
             if not self._endings:
                 self._settled.set()
+
+    async def _part(self, erased: bool) -> None:
+        """What settled before is kept or erased by now, and what settles next is kept apart."""
+        await self._parts.keeper.begin_anew(forget=erased)
+        self._trace.mark("conversation.begun", self._clock.now(), forgotten=erased)
 
     async def _settle_all(self) -> None:
         if self._endings:

@@ -79,11 +79,14 @@ class Trace:
 def latencies(marks: dict[str, float]) -> dict[str, float | None]:
     """A turn's latencies in seconds from its marks; None where a mark is missing.
 
-    What an answer that was begun early did before the words were final cost the user nothing.
+    What an answer that was begun early did before the words were final cost the user nothing. Words
+    that fill a tool's time are heard before the first token, and then nobody waits for it.
     """
     if (final := marks.get("transcript.final")) is not None:
         early = ("request.sent", "token.first")
         marks = marks | {name: max(marks[name], final) for name in early if name in marks}
+    if "token.first" in marks and "audio.first" in marks:
+        marks = marks | {"token.first": min(marks["token.first"], marks["audio.first"])}
     return {
         name: round(marks[end] - marks[start], 6) if start in marks and end in marks else None
         for name, (start, end) in _LATENCY.items()

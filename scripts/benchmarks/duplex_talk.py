@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,40 +197,48 @@ def talking(
             pace = ("--ttft", "0.15", "--tokens-per-second", "60", "--script", str(script))
             url = stack.enter_context(script_server(*pace))
         rig = stack.enter_context(AudioRig(*echo))
-        program = stack.enter_context(_program(kind, url, folder, rig))
+        arguments = [*_program(kind, folder), "run", "--agent", url]
+        program = stack.enter_context(running(arguments, folder, rig.env))
         trace = TraceTail(folder / "t.jsonl")
         talk = Talk(rig, trace, program, question)
-        try:
-            if talk.wait(lambda: trace.named("listening")[:1] or None, _START_SECONDS) is None:
-                raise TalkError("the program does not listen")
-            time.sleep(1.0 if agent == "script" else 6.0)  # the server reads its instructions
-            yield talk, folder
-        except TalkError as error:
-            log = (folder / "log").read_text(errors="replace").strip()[-500:]
-            raise TalkError(f"{error}; it said: {log}") from error
+        if talk.wait(lambda: trace.named("listening")[:1] or None, _START_SECONDS) is None:
+            raise TalkError("the program does not listen")
+        time.sleep(1.0 if agent == "script" else 6.0)  # the server reads its instructions
+        yield talk, folder
 
 
-@contextmanager
-def _program(
-    kind: Kind, url: str, folder: Path, rig: AudioRig
-) -> Iterator[subprocess.Popen[bytes]]:
-    program: dict[Kind, list[str]] = {
+def _program(kind: Kind, folder: Path) -> list[str]:
+    """The module that is run, and its arguments."""
+    programs: dict[Kind, list[str]] = {
         "plain": ["voice.cli"],
         "hum": [_VARIANTS, "hum"],
         "echo": [_VARIANTS, "echo", str(folder / NOTES)],
     }
-    command = [sys.executable, "-m", *program[kind], "run", "--agent", url]
+    return programs[kind]
+
+
+@contextmanager
+def running(
+    arguments: Sequence[str], folder: Path, env: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python module with its arguments; it writes `t.jsonl` and `log` into the folder.
+
+    A `TalkError` also tells the end of the log.
+    """
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--trace", str(folder / "t.jsonl")],
+            [sys.executable, "-m", *arguments, "--trace", str(folder / "t.jsonl")],
             cwd=ROOT,
-            env=rig.env,
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
         )
     try:
         yield process
+    except TalkError as error:
+        said = (folder / "log").read_text(errors="replace").strip()[-500:]
+        raise TalkError(f"{error}; it said: {said}") from error
     finally:
         process.terminate()
         try:

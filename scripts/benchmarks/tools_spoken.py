@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,8 +23,7 @@ import numpy as np
 from scripts.benchmarks.commands import COMMANDS, Command, Outcome, load_commands
 from scripts.benchmarks.duplex_clips import Said
 from scripts.benchmarks.duplex_hearing import true_speech
-from scripts.benchmarks.duplex_talk import Event, Talk, TalkError, TraceTail
-from scripts.benchmarks.figures import ROOT
+from scripts.benchmarks.duplex_talk import Event, Talk, TalkError, TraceTail, running
 from scripts.benchmarks.tools_figures import Spoken, spoken_figures
 from scripts.benchmarks.tools_source import tools_source
 from tests.support.rig import AudioRig, available
@@ -137,30 +135,10 @@ def _talking(
     Raises `TalkError` with the end of the program's log.
     """
     url, key = server
-    arguments = ["--agent", url, "--config", str(configure(folder, command))]
-    arguments += ["--trace", str(folder / "t.jsonl")]
+    arguments = ["voice.cli", "run", "--agent", url, "--config", str(configure(folder, command))]
     arguments += ["--resume"] if command.before else []
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "voice.cli", "run", *arguments],
-            cwd=ROOT,
-            env={**rig.env, "OPENAI_API_KEY": key},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield Talk(rig, TraceTail(folder / "t.jsonl"), process, said)
-    except TalkError as error:
-        logged = (folder / "log").read_text(errors="replace").strip()[-500:]
-        raise TalkError(f"{error}; it said: {logged}") from error
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with running(arguments, folder, {**rig.env, "OPENAI_API_KEY": key}) as program:
+        yield Talk(rig, TraceTail(folder / "t.jsonl"), program, said)
 
 
 def configure(folder: Path, command: Command) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from voice.apps.controls import Levels
+from voice.apps.screen.conversation import Conversation
 from voice.trace import TraceEvent
 
 Scene = list[TraceEvent]
@@ -165,3 +166,11 @@ def completed(
         eager=False,
         latency=latency,
     )
+
+
+def after(*scenes: Scene) -> Conversation:
+    """What is to be shown when these have happened."""
+    conversation = Conversation()
+    for event in [event for scene in scenes for event in scene]:
+        conversation.receive(event)
+    return conversation

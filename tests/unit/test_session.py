@@ -38,6 +38,7 @@ from voice.responses.events import (
     ServerEvent,
 )
 from voice.responses.fake import MemoryTransport, Request, text_events
+from voice.responses.journal import Journal, JournalWriter
 from voice.responses.machine import AgentMachine
 from voice.responses.options import AgentOptions
 from voice.responses.requests import Features
@@ -120,6 +121,7 @@ async def _hold(
     loading: Future[Synthesizer] | None = None,
     late_seconds: float = 0.0,
     tools: Iterable[FunctionTool] = (),
+    journal: JournalWriter | None = None,
 ) -> Held:
     """Speak at the given stretches (seconds), be understood as `words`, and be answered."""
     held = Held()
@@ -167,7 +169,7 @@ async def _hold(
             machine=machine or TurnMachine(options, barge_in=barge_in),
             agent=agent,
             commands=SpokenCommands(voice_settings, "en"),
-            keeper=Keeper(timers, clock, trace),
+            keeper=Keeper(timers, clock, trace, journal),
             synthesizer=synthesizer,
             speak=speak,
             playback=Playback(RATE),
@@ -600,6 +602,43 @@ async def test_louder_is_louder(tmp_path: Path) -> None:
     (turn,) = held.turns()
     assert turn["heard_text"] == "Louder, like this."
     assert not held.requests
+
+
+async def test_another_conversation_can_begin_while_the_agent_speaks(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "j.db", 0, 0.0)
+    writer = JournalWriter(journal, journal.begin(0.0))
+
+    def keys(session: Session, at: float) -> None:
+        if at == 5.0:
+            session.begin_anew()
+
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0), (7.0, 8.0)],
+        ["count", "and now"],
+        _say(LONG_ANSWER),
+        seconds=12.0,
+        keys=keys,
+        journal=writer,
+    )
+    assert held.turns()[0]["interrupted"] is True
+    assert [item["content"] for item in held.requests[-1]["input"]] == ["and now"]
+    names = [one.event for one in held.events]
+    assert names.index("turn.completed") < names.index("conversation.begun")
+    kept = [journal.items(one.number) for one in journal.conversations()]
+    assert [items[0].content for items in kept] == ["count", "and now"]  # type: ignore[union-attr]
+    await writer.close()
+
+
+async def test_what_is_being_said_is_said_again_by_a_key(tmp_path: Path) -> None:
+    def keys(session: Session, at: float) -> None:
+        if at == 5.0:
+            session.repeat()
+
+    held = await _hold(tmp_path, [(1.0, 2.0)], ["count"], _say(ANSWER), keys=keys, seconds=14.0)
+    first, again = held.turns()
+    assert first["interrupted"] is True
+    assert again["heard_text"] == ANSWER
 
 
 async def test_keys_silence_and_type_and_mute(tmp_path: Path) -> None:

@@ -121,3 +121,10 @@ def test_an_early_answer_costs_what_is_waited_for_after_the_words_are_final(
 
 def test_without_final_words_the_marks_stand_as_they_are() -> None:
     assert latencies({"request.sent": 1.0, "token.first": 1.5})["first_token"] == 0.5
+
+
+def test_words_that_fill_a_tools_time_end_the_wait_for_the_first_token() -> None:
+    marks = {"speech.ended": 1.0, "request.sent": 1.5, "token.first": 6.0, "audio.first": 3.0}
+    latency = latencies(marks)
+    assert (latency["first_token"], latency["first_audio"]) == (1.5, 0.0)
+    assert latency["voice_to_voice"] == 2.0

@@ -22,7 +22,8 @@ class Controls(Protocol):
     """The person's hand on the conversation.
 
     All of it returns at once, may be called at any time (also before the conversation has begun,
-    and after its end, when it does nothing), and shows its effect in the trace, if it has one.
+    and after its end, when but for `mute` and `choose` it does nothing), and shows its effect in
+    the trace, if it has one.
     """
 
     def mute(self, on: bool) -> None:

@@ -44,6 +44,7 @@ class Live:
         self._screen: Sink = lambda _: None
         self._session: Session | None = None
         self._speaker: Speaker | None = None
+        self._muted = False
         self._chosen = asyncio.Event()
 
     async def converse(self, screen: Sink, *others: Sink, resume: bool) -> None:
@@ -67,9 +68,12 @@ class Live:
     # ── what a person does ───────────────────────────────────────────────────────────────
 
     def mute(self, on: bool) -> None:
-        """Hear nothing of the user, or hear again."""
+        """Hear nothing of the user, or hear again: in the next conversation as in this one."""
+        self._muted = on
         if self._session:
             self._session.mute(on)
+        else:
+            self._tell("input.muted", on=on)
 
     def press_talk(self) -> None:
         """The user holds the key to talk."""
@@ -122,6 +126,8 @@ class Live:
         self._speaker = ends.speaker
         async with open_session(ends.options, ends.devices, trace, resume=resume) as session:
             self._session = session
+            if self._muted:
+                session.mute(True)
             gc.collect()
             gc.freeze()  # as for a conversation in lines
             following = asyncio.create_task(self._follow(session))

@@ -51,6 +51,7 @@ from voice.responses.signals import (
     AnswerWritten,
     Arrived,
     Asked,
+    BegunAnew,
     Committed,
     Discarded,
     Fact,
@@ -192,8 +193,8 @@ class AgentMachine:
                 return self._announce(turn, text, now)
             case Invited(turn):
                 return self._tell_results(turn, now)
-            case Forgotten():
-                return self._forget()
+            case Forgotten(erased):
+                return [*self._forget(), BegunAnew(erased)]
             case Heard(turn):
                 return self._settle(turn, None, now)
             case Interrupted(turn, text):
@@ -247,6 +248,7 @@ class AgentMachine:
         return [*begun, TextReceived(turn, text), AnswerWritten(turn)]
 
     def _forget(self) -> list[Action]:
+        assert self._answer is None, "the answer before has neither been heard nor interrupted"
         self._conversation = Conversation()
         self._proposals.forget()
         self._drop_draft()

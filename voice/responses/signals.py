@@ -68,7 +68,12 @@ class Invited:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """Nothing that was said so far counts any more."""
+    """Nothing that was said so far counts any more; `erased`: nor is it to be kept anywhere.
+
+    Not while there is an answer.
+    """
+
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +286,13 @@ class ItemsSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class BegunAnew:
+    """Items that settle from now on belong to another conversation; `erased`: see `Forgotten`."""
+
+    erased: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something for the trace."""
 
@@ -289,16 +301,8 @@ class Noted:
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-AgentEvent = (
-    AnswerBegun
-    | AnswerAdopted
-    | AnswerDropped
-    | TextReceived
-    | Filled
-    | TellLater
-    | AnswerWritten
-    | AnswerFailed
-    | ItemsSettled
-    | Noted
-)
+AnswerEvent = AnswerAdopted | AnswerDropped | TextReceived | Filled | AnswerWritten | AnswerFailed
+"""What becomes of an answer that was begun."""
+
+AgentEvent = AnswerBegun | AnswerEvent | TellLater | ItemsSettled | BegunAnew | Noted
 Action = OpenLink | CloseLink | Send | CallTool | StopTool | AgentEvent

@@ -69,6 +69,13 @@ class Silenced:
 
 
 @dataclass(frozen=True, slots=True)
+class ConversationLeft:
+    """The user wants to begin anew; `erased`: and nothing is to be kept of what was said."""
+
+    erased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TextTyped:
     """The user typed this instead of saying it."""
 
@@ -131,6 +138,7 @@ Event = (
     | TalkPressed
     | TalkReleased
     | Silenced
+    | ConversationLeft
     | TextTyped
     | AnswerHeard
     | QuestionHeard
@@ -263,6 +271,13 @@ class Interrupt:
 
 
 @dataclass(frozen=True, slots=True)
+class BeginAnew:
+    """Forget the conversation; `erase`: also what was kept of it."""
+
+    erase: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CompleteTurn:
     """The turn is over and was not interrupted."""
 
@@ -297,6 +312,7 @@ Action = (
     | Hold
     | Resume
     | Interrupt
+    | BeginAnew
     | CompleteTurn
     | Mark
 )

@@ -33,7 +33,9 @@ from voice.turns.events import (
     Answer,
     AnswerEnded,
     AnswerHeard,
+    BeginAnew,
     CloseGate,
+    ConversationLeft,
     Discard,
     DuplexChosen,
     EndJudged,
@@ -128,7 +130,9 @@ class TurnMachine:
             case TalkPressed(at, sample):
                 return self._press(at, sample, now)
             case Silenced():
-                return self._floor.yield_to(Claim(Strength.WORDS, "key"), now)
+                return self._silence(now) + self._announce()
+            case ConversationLeft(erased):
+                return [*self._silence(now), BeginAnew(erased), *self._announce()]
             case TextTyped(text):
                 return self._take_typed(text, now)
             case TalkReleased():
@@ -174,7 +178,7 @@ class TurnMachine:
         if self._open:
             if not self._half_duplex:
                 return []
-            return self._floor.yield_to(Claim(Strength.WORDS, "key"), now)
+            return self._silence(now)
         if self._utterances.current is not None:
             return []
         self._turn += 1
@@ -184,10 +188,14 @@ class TurnMachine:
         self._utterances.current.confirm()  # nobody presses the key by mistake
         return actions
 
+    def _silence(self, now: float) -> list[Action]:
+        """By a key."""
+        return self._floor.yield_to(Claim(Strength.WORDS, "key"), now)
+
     def _take_typed(self, text: str, now: float) -> list[Action]:
         self._turn += 1
         fields = {"text": text, "label": "words", "typed": True}
-        actions = self._floor.yield_to(Claim(Strength.WORDS, "key"), now)
+        actions = self._silence(now)
         self._floor.ask(self._turn)
         mark = Mark("transcript.final", self._turn, now, fields)
         return [*actions, mark, Answer(self._turn, text)]

@@ -103,8 +103,24 @@ async def test_what_a_person_does_reaches_the_session(stage: Stage) -> None:
     assert stage.told("talk.released")
 
 
+async def test_who_was_muted_stays_so_in_the_next_conversation(stage: Stage) -> None:
+    async with stage.conversing():
+        await stage.until(lambda: stage.live._session)
+        stage.live.mute(True)
+        stage.live.choose("voice", "another")
+        await stage.until(lambda: len(stage.sessions) == 2 and stage.live._session)
+    assert stage.sessions[1].done == [("mute", True)]
+
+
+async def test_a_microphone_can_be_muted_before_there_is_a_conversation(stage: Stage) -> None:
+    stage.failure = AudioError("the microphone is gone", "connect it")
+    async with stage.conversing():
+        await stage.until(lambda: stage.told("conversation.failed"))
+        stage.live.mute(True)
+    assert stage.told("input.muted")[0].fields == {"on": True}
+
+
 async def test_without_a_conversation_nothing_happens(stage: Stage) -> None:
-    stage.live.mute(True)
     stage.live.repeat()
     assert stage.live.levels() == (-96.0, -96.0)
     assert stage.events == []

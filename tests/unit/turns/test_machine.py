@@ -18,10 +18,12 @@ from voice.turns.events import (
     Answer,
     AnswerEnded,
     AnswerHeard,
+    BeginAnew,
     CloseGate,
     CloseUtterance,
     Commit,
     CompleteTurn,
+    ConversationLeft,
     Discard,
     Duck,
     DuplexChosen,
@@ -801,6 +803,14 @@ def test_a_key_silences_the_agent(dialogue: Dialogue) -> None:
     dialogue.happen(4.0, Silenced())
     assert dialogue.wanted(Interrupt) == [Interrupt(1)]
     assert dialogue.machine.idle
+
+
+def test_another_conversation_begins_when_the_answer_is_silent(dialogue: Dialogue) -> None:
+    _answering(dialogue)
+    dialogue.happen(4.0, AnnouncementArrived("The tea is ready."))
+    dialogue.happen(4.1, ConversationLeft(erased=True))
+    wanted = dialogue.wanted(Interrupt, BeginAnew, Announce)
+    assert wanted == [Interrupt(1), BeginAnew(True), Announce(2, "The tea is ready.")]
 
 
 def test_what_is_typed_takes_the_floor_and_is_answered(dialogue: Dialogue) -> None:
