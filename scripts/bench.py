@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """All benchmarks: each prints a table and, with --json FILE, writes its figures and conditions.
 
-Quote medians and ratios of one run, from an otherwise idle machine; its load is on record.
+--compare OLD.json tells what has changed since, and whether that is more than noise. Quote
+medians and ratios of one run, from an otherwise idle machine; its load is on record.
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Collection
-from functools import partial
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -18,11 +18,16 @@ import typer
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import voice  # noqa: F401 - before numpy: it says how many threads that takes
-from scripts.benchmarks.figures import write
+from scripts.benchmarks.book_sink import BookError, Sink
+from scripts.benchmarks.figures import Target
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures.")]
+Old = Annotated[
+    Path | None,
+    typer.Option("--compare", metavar="OLD.json", help="Say what has changed since that run."),
+]
 Parts = Annotated[str, typer.Option(help="What to measure, with commas between.")]
 Plots = Annotated[Path | None, typer.Option(metavar="DIR", help="Draw into DIR.")]
 
@@ -40,14 +45,17 @@ def session(
     starts: Annotated[int, typer.Option(help="How often the program is started.")] = 3,
     turns: Annotated[int, typer.Option(help="Questions asked in each start.")] = 6,
     out: Json = None,
+    old: Old = None,
 ) -> None:
     """Start-up time, peak memory of all processes, and voice-to-voice time, through the rig."""
     from scripts.benchmarks.session import measure_session  # noqa: PLC0415
 
+    sink = _sink("session", out, old)
     result = measure_session(agent, starts, turns)
     for name, value in result.items():
         print(f"{name:28} {value}")
-    write(out, result)
+    sink.save(result)
+    sink.compare()
 
 
 @app.command()
@@ -65,6 +73,7 @@ def listen(
     variants: Annotated[bool, typer.Option(help="Ablation and sweep of thresholds.")] = True,
     plots: Plots = None,
     out: Json = None,
+    old: Old = None,
 ) -> None:
     """Word errors, endpoints, cut-offs and times of listening, over recordings of real speech."""
     from scripts.benchmarks.listen import Plan, measure_listen, report  # noqa: PLC0415
@@ -84,12 +93,14 @@ def listen(
         threads=threads,
         variants=variants,
     )
-    result = measure_listen(plan, lambda figures: write(out, figures))
+    sink = _sink("listen", out, old)
+    result = measure_listen(plan, sink.save)
     if plots is not None and plan.variants:
         from scripts.benchmarks.listen_plots import plot_tradeoff  # noqa: PLC0415
 
         plot_tradeoff(result["tradeoff"], plots / "listening-tradeoff.svg")
     print(report(result, plan.models))
+    sink.compare()
 
 
 @app.command()
@@ -97,6 +108,7 @@ def responses(
     parts: Parts = "memory,events,bytes,bargein,rotation,recovery,ahead,eager",
     quick: Annotated[bool, typer.Option(help="A few repeats of each: does it work?")] = False,
     out: Json = None,
+    old: Old = None,
 ) -> None:
     """The way to the server: cost of events, bytes, interruptions, lost connections, memory."""
     from scripts.benchmarks.parts import report  # noqa: PLC0415
@@ -104,8 +116,9 @@ def responses(
     from scripts.benchmarks.responses_figures import TARGETS  # noqa: PLC0415
 
     chosen = _chosen(parts, PARTS)
-    result = measure_responses(chosen, lambda figures: write(out, figures), quick=quick)
-    print(report(result, TARGETS))
+    sink = _sink("responses", out, old, TARGETS)
+    print(report(measure_responses(chosen, sink.save, quick=quick), TARGETS))
+    sink.compare()
 
 
 @app.command()
@@ -116,13 +129,16 @@ def speak(
     rounds: Annotated[int, typer.Option(help="How often each clause is spoken.")] = 5,
     threads: Annotated[str, typer.Option(help="Numbers of cores, with commas between.")] = "1,2",
     out: Json = None,
+    old: Old = None,
 ) -> None:
     """Time to the first sound of clauses, work for a second of sound, and whether it is right."""
     from scripts.benchmarks.speak import measure_speak, report  # noqa: PLC0415
 
+    sink = _sink("speak", out, old)
     result = measure_speak(name, rounds, [int(count) for count in threads.split(",")])
-    write(out, result)
+    sink.save(result)
     print(report(result))
+    sink.compare()
 
 
 @app.command()
@@ -131,14 +147,17 @@ def commands(
         "qwen2.5-coder-0.5b"
     ),
     out: Json = None,
+    old: Old = None,
 ) -> None:
     """Spoken commands: whether the right tools are called, and none where none is due."""
     from scripts.benchmarks.commands import measure_commands, report  # noqa: PLC0415
     from voice.models.resolve import weights  # noqa: PLC0415
 
+    sink = _sink("commands", out, old)
     result = measure_commands(weights(model, ".gguf"))
-    write(out, result)
+    sink.save(result)
     print(report(result))
+    sink.compare()
 
 
 @app.command()
@@ -147,6 +166,7 @@ def server(
     quick: Annotated[bool, typer.Option(help="A few repeats, without a model.")] = False,
     plots: Plots = None,
     out: Json = None,
+    old: Old = None,
 ) -> None:
     """The local server: first words by way and turn, relaying, connections, stopping."""
     from scripts.benchmarks.parts import report  # noqa: PLC0415
@@ -154,12 +174,14 @@ def server(
     from scripts.benchmarks.server_figures import TARGETS  # noqa: PLC0415
 
     chosen = _chosen(parts, PARTS)
-    result = measure_server(chosen, lambda figures: write(out, figures), quick=quick)
+    sink = _sink("server", out, old, {} if quick else TARGETS)
+    result = measure_server(chosen, sink.save, quick=quick)
     if plots is not None and "first_token_by_way" in result["figures"]:
         from scripts.benchmarks.server_plot import plot_first_token  # noqa: PLC0415
 
         plot_first_token(result["figures"], plots / "server-first-token.png")
     print(report(result, {} if quick else TARGETS))
+    sink.compare()
 
 
 @app.command()
@@ -174,11 +196,16 @@ def duplex(
     ] = 0.0,
     quick: Annotated[bool, typer.Option(help="A few of each: does it work?")] = False,
     out: Json = None,
+    old: Old = None,
 ) -> None:
     """How the agent gives way to recordings of people, and not to its echo, through the rig."""
     from scripts.benchmarks.duplex import Plan, measure_duplex  # noqa: PLC0415
     from scripts.benchmarks.duplex import quick as quick_plan  # noqa: PLC0415
-    from scripts.benchmarks.duplex_figures import report  # noqa: PLC0415
+    from scripts.benchmarks.duplex_figures import (  # noqa: PLC0415
+        LOCAL_TARGETS,
+        TARGETS,
+        report,
+    )
 
     if agent not in ("script", "local"):
         raise typer.BadParameter("it is script or local", param_hint="--agent")
@@ -187,7 +214,28 @@ def duplex(
         if quick
         else (Plan(agent, interruptions, minutes=minutes, conversation_minutes=conversation))
     )
-    print(report(measure_duplex(plan, lambda figures: write(out, figures))))
+    sink = _sink("duplex", out, old, TARGETS if agent == "script" else LOCAL_TARGETS)
+    print(report(measure_duplex(plan, sink.save)))
+    sink.compare()
+
+
+@app.command()
+def apps(
+    parts: Parts = "rest,faults,visits",
+    quick: Annotated[bool, typer.Option(help="A little of each: does it work?")] = False,
+    out: Json = None,
+    old: Old = None,
+) -> None:
+    """The applications: start, cost at rest, faults, visits; `soak`: an hour with all faults."""
+    from scripts.benchmarks.apps import PARTS, TARGETS, measure_apps  # noqa: PLC0415
+    from scripts.benchmarks.figures import table  # noqa: PLC0415
+
+    chosen = _chosen(parts, PARTS)
+    sink = _sink("apps", out, old, TARGETS)
+    result = measure_apps(chosen, quick)
+    sink.save(result)
+    print(table(result["figures"], TARGETS))
+    sink.compare()
 
 
 @app.command()
@@ -201,14 +249,88 @@ def tools(
     ),
     quick: Annotated[bool, typer.Option(help="A few of each: does it work?")] = False,
     out: Json = None,
+    old: Old = None,
 ) -> None:
     """Tools: what a call costs beside the tool, calls at once, MCP, and spoken commands."""
-    from scripts.benchmarks.tools import PARTS, measure_tools, report  # noqa: PLC0415
+    from scripts.benchmarks.tools import (  # noqa: PLC0415
+        PARTS,
+        TARGETS,
+        measure_tools,
+        report,
+    )
 
     chosen = _chosen(parts, PARTS) if parts else []
     spoken_to = [name.strip() for name in models.split(",")] if spoken else []
-    save = partial(write, out)
-    print(report(measure_tools(chosen, spoken_to, save, quick=quick)))
+    sink = _sink("tools", out, old, TARGETS)
+    print(report(measure_tools(chosen, spoken_to, sink.save, quick=quick)))
+    sink.compare()
+
+
+@app.command()
+def peers(
+    turns: Annotated[int, typer.Option(help="Questions asked of each program.")] = 24,
+    quick: Annotated[bool, typer.Option(help="One or two of each: does it work?")] = False,
+    out: Json = None,
+    old: Old = None,
+) -> None:
+    """pipecat beside our program: times, interruptions, processor and memory, as ratios."""
+    from scripts.benchmarks.peers import QUICK, Plan, measure_peers  # noqa: PLC0415
+    from scripts.benchmarks.peers_environment import PeerError  # noqa: PLC0415
+    from scripts.benchmarks.peers_figures import report  # noqa: PLC0415
+
+    plan = QUICK if quick else Plan(turns=turns)
+    sink = _sink("peers", out, old)
+    try:
+        print(report(measure_peers(plan, sink.save)))
+    except PeerError as error:
+        raise SystemExit(str(error)) from None
+    sink.compare()
+
+
+@app.command(name="all")
+def run_everything(
+    folder: Annotated[
+        Path, typer.Option("--json", metavar="DIR", help="Where figures and reports go.")
+    ] = Path("benchmarks"),
+    minutes: Annotated[float, typer.Option(help="What is not done by then is broken off.")] = 20.0,
+    quick: Annotated[bool, typer.Option(help="A little of each: does it work?")] = False,
+) -> None:
+    """All benchmarks but `peers`, one after the other, with sizes for two cores."""
+    from scripts.benchmarks.all_runs import run_all, summary  # noqa: PLC0415
+
+    outcomes = run_all(folder, minutes, lambda line: print(line, file=sys.stderr), quick=quick)
+    print(summary(outcomes))
+    raise typer.Exit(int(any(one.problem for one in outcomes)))
+
+
+@app.command()
+def book(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `all --json DIR` wrote.")],
+    page: Annotated[Path, typer.Option(metavar="FILE.md", help="Plots go beside it.")] = Path(
+        "docs/benchmarks.md"
+    ),
+) -> None:
+    """The page of figures, targets and plots, from the files of a folder."""
+    from scripts.benchmarks.book import write_book  # noqa: PLC0415
+
+    try:
+        write_book(folder, page)
+    except BookError as error:
+        raise typer.BadParameter(str(error), param_hint="DIR") from None
+    print(f"wrote {page}")
+
+
+def _sink(
+    benchmark: str,
+    out: Path | None,
+    old: Path | None,
+    targets: Mapping[str, Target] | None = None,
+) -> Sink:
+    """Before anything is measured: a file that cannot be read must not cost minutes."""
+    try:
+        return Sink(benchmark, out, old, targets)
+    except BookError as error:
+        raise typer.BadParameter(str(error), param_hint="--compare") from None
 
 
 def _chosen(parts: str, known: Collection[str]) -> list[str]:

@@ -1,6 +1,8 @@
 """A voice agent: sound in, streamed answers over one WebSocket, sound out.
 
 Tools of one's own need `from voice import tool`, and perhaps `ToolContext` and `ToolError`.
+`Assistant` is a conversation in a program of one's own, `transcribe` only listens; docs/library.md
+tells more.
 """
 
 from __future__ import annotations
@@ -15,16 +17,21 @@ __version__ = "0.1.0"
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
+    from voice.apps.assistant import Assistant
+    from voice.apps.dictation import Transcript, transcribe
     from voice.errors import ToolError
     from voice.tools.decorator import tool
     from voice.tools.tool import ToolContext
 
-__all__ = ["ToolContext", "ToolError", "tool"]
+__all__ = ["Assistant", "ToolContext", "ToolError", "Transcript", "tool", "transcribe"]
 
 _MODULES = {
+    "Assistant": "voice.apps.assistant",
     "ToolContext": "voice.tools.tool",
     "ToolError": "voice.errors",
+    "Transcript": "voice.apps.dictation",
     "tool": "voice.tools.decorator",
+    "transcribe": "voice.apps.dictation",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ async def open_tools(
     cancel: Callable[[str], None],
     note: Note,
     stack: AsyncExitStack,
+    brought: Sequence[FunctionTool] = (),
 ) -> Toolbox:
     """Load what there is; MCP servers start, and their tools come when they are up.
 
@@ -40,7 +41,7 @@ async def open_tools(
     in are slow enough for. Raises `UsageError`.
     """
     servers = await asyncio.to_thread(_mcp_servers, options, note)
-    own = await asyncio.to_thread(own_tools, options)
+    own = [*await asyncio.to_thread(own_tools, options), *brought]
     if servers or own:
         own += background_tools(running, cancel)
     builtin = builtin_tools(options.builtin, timers, voice, datetime.now)

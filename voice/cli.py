@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from voice import __version__
-from voice.errors import first_known
+from voice.errors import UsageError, first_known
 
 app = typer.Typer(
     name="voice",
@@ -27,6 +27,8 @@ models = typer.Typer(no_args_is_help=True, help="What the models are, get them, 
 app.add_typer(models, name="models")
 journal = typer.Typer(no_args_is_help=True, help="Conversations on disk: list, show, delete them.")
 app.add_typer(journal, name="journal")
+kiosk = typer.Typer(invoke_without_command=True)
+app.add_typer(kiosk, name="kiosk")
 
 Config = Annotated[
     Path | None,
@@ -122,6 +124,15 @@ def run(
     plain: Annotated[
         bool, typer.Option("--plain", help="Lines instead of a screen. Without a terminal: always.")
     ] = False,
+    text: Annotated[
+        bool, typer.Option("--text", help="Type, and read the answers: no sound at all.")
+    ] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Keep the sound of both sides, the trace and the server's answers."
+        ),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Hold a spoken conversation. Just talk; talk again to interrupt; Ctrl-C ends it.
@@ -130,9 +141,9 @@ def run(
     the file that is read without it (`voice doctor` names it).
 
     Examples:  voice run  |  voice run --input question.wav --output answer.wav --trace t.jsonl  |
-    voice run --agent https://api.openai.com/v1 --model gpt-5.4-mini
+    voice run --agent https://api.openai.com/v1 --model gpt-5.4-mini  |
+    echo "What is a fjord?" | voice run --text
     """
-    from voice.apps.desktop import Request, converse, converse_on_screen, wants_screen
     from voice.config import user_path
 
     # An explicit address wins over OPENAI_BASE_URL, which wins over the configuration.
@@ -141,12 +152,103 @@ def run(
     def load() -> Any:
         return _options(config, agent={"url": url, "model": model})
 
-    request = Request(source, sink, trace, fast, resume, plain)
+    if text:
+        from voice.apps.typed import converse_on_console
+
+        _refuse_with_text({"--input": source, "--output": sink, "--fast": fast, "--record": record})
+        with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+            asyncio.run(converse_on_console(load(), trace, resume=resume))
+        return
+
+    from voice.apps.desktop import Request, converse, converse_on_screen, wants_screen
+
+    request = Request(source, sink, trace, fast, resume, plain, record)
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):  # the ordinary end
         kept = config or user_path()
         if wants_screen(request) and asyncio.run(converse_on_screen(load, kept, request)):
             return
         asyncio.run(converse(load(), request))
+
+
+@app.command()
+def replay(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="What `voice run --record DIR` made.")
+    ],
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE.jsonl", help="Write what happens now, as JSON.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE.wav", help="Write what the assistant says now.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit code 1 if anything is said or heard otherwise.")
+    ] = False,
+) -> None:
+    """Hold a recorded conversation again: the same sound and the same answers, without a network.
+
+    Prints the conversation; what has changed since is marked with - and +.
+
+    Examples:  voice run --record talk  |  voice replay talk --check --trace again.jsonl
+    """
+    from voice.apps.replay import run_replay
+
+    if not run_replay(folder, trace, output) and check:
+        raise typer.Exit(1)
+
+
+def _refuse_with_text(flags: dict[str, Any]) -> None:
+    """Sound is asked for, and there will be none. Raises `UsageError`."""
+    if given := [name for name, value in flags.items() if value]:
+        raise UsageError(f"{given[0]} is about sound, and --text has none", "leave one of them out")
+
+
+@kiosk.callback()
+def run_kiosk(
+    context: typer.Context,
+    agent: Annotated[
+        str | None,
+        typer.Option(metavar="local|openai|azure|xai|URL", help="Who answers: see `voice run`."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="M", help="The server's model, by name or file.")
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE.jsonl", help="Write what happens when, as JSON.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Talk with visitors where nobody sits at a keyboard: a service that stays up.
+
+    Its log is on stderr, one JSON object a line. SIGHUP reads the configuration anew, SIGTERM ends
+    it. The section `kiosk` of the configuration says who is heard, and when they are forgotten.
+
+    Examples:  voice kiosk --config configs/kiosk.toml  |  voice kiosk install --user
+    """
+    if context.invoked_subcommand:
+        return
+    from voice.apps.kiosk import service
+
+    url = agent or os.environ.get("OPENAI_BASE_URL")
+    service.run_kiosk(lambda: _options(config, agent={"url": url, "model": model}), trace)
+
+
+@kiosk.command("install")
+def install_kiosk(
+    user: Annotated[
+        bool, typer.Option("--user/--system", help="A service of yours, or of the machine's.")
+    ],
+    start: Annotated[bool, typer.Option("--start", help="Also enable and start it.")] = False,
+    config: Config = None,
+) -> None:
+    """Write a systemd service that runs the kiosk, and say what to do next.
+
+    Examples:  voice kiosk install --user --config kiosk.toml  |  sudo voice kiosk install --system
+    """
+    from voice.apps.kiosk.systemd import install
+
+    _options(config)
+    install(user, config, start)
 
 
 @app.command()

@@ -13,7 +13,7 @@ import heapq
 import itertools
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Protocol
 
 
@@ -29,6 +29,11 @@ class Clock(Protocol):
     @contextmanager
     def working(self) -> Iterator[None]:
         """Keep a virtual clock from moving while the block runs."""
+        yield
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """The same where a server or a tool is waited for, unless their time is to pass."""
         yield
 
 
@@ -48,11 +53,18 @@ class MonotonicClock:
         """No effect: real time passes while one works."""
         yield
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """No effect, either."""
+        yield
+
 
 class VirtualClock:
     """Time that moves only when `advance` is called and nobody is working."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, timed_answers: bool = False) -> None:
+        """`timed_answers`: servers and tools take their time on this clock, as recorded ones do."""
+        self.timed_answers = timed_answers
         self._now = 0.0
         self._working = 0
         self._free = asyncio.Event()
@@ -83,6 +95,12 @@ class VirtualClock:
             self._working -= 1
             if not self._working:
                 self._free.set()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Keep the clock from moving while a server or a tool is waited for, if it is to."""
+        with nullcontext() if self.timed_answers else self.working():
+            yield
 
     async def advance(self, to: float) -> None:
         """Move to `to`, stopping at each sleeper's time, whenever nobody is working."""

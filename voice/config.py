@@ -56,6 +56,44 @@ class ScreenOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KioskOptions:
+    """How `voice kiosk` works where nobody sits at it."""
+
+    activation: Literal["always", "wake-word", "button"] = "always"
+    """What a visitor does to be heard: nothing, saying the wake word, or pressing a button."""
+
+    wake_word: str = "okay_nabu"
+    """Which word; `voice kiosk --help` lists those that the package brings."""
+
+    follow_up_seconds: Annotated[float, Meta(gt=0)] = 8.0
+    """After an answer, time in which a visitor is heard without another wake word or press."""
+
+    forget_seconds: Annotated[float, Meta(gt=0)] = 45.0
+    """Silence after which a visit is over and all that was said in it is forgotten."""
+
+    button: Literal["none", "stdin", "socket"] = "none"
+    """Where presses come from: lines on standard input, or on a Unix socket (`button_socket`)."""
+
+    button_socket: str = ""
+    """Path of that socket; "": `button` in the runtime folder of the user."""
+
+    status_port: int = 8788
+    """Port on this machine of /healthz, /readyz, /metrics and the status page; -1: none."""
+
+    show_transcript: bool = False
+    """Whether the status page shows what was said, and the log tells it."""
+
+    state_socket: str = ""
+    """Path of a Unix socket that tells screens and lights the state as JSON lines; "": none."""
+
+    stalled_seconds: Annotated[float, Meta(gt=0)] = 10.0
+    """A stage that does nothing for so long although it has work is begun anew."""
+
+    fallback: Literal["local", "none"] = "local"
+    """Who answers while the server in [agent] cannot be reached."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
     """What `voice serve` does, and the server that `voice run` starts for itself.
 
@@ -136,6 +174,7 @@ class Options:
     speak: SpeakOptions = field(default_factory=SpeakOptions)
     tools: ToolOptions = field(default_factory=ToolOptions)
     screen: ScreenOptions = field(default_factory=ScreenOptions)
+    kiosk: KioskOptions = field(default_factory=KioskOptions)
     server: ServerOptions = field(default_factory=ServerOptions)
 
 

@@ -40,12 +40,24 @@ class AudioError(VoiceError):
     """A sound device or a sound file cannot be used."""
 
 
+class MicrophoneError(AudioError):
+    """There is no such microphone, or it does not work."""
+
+
+class SpeakerError(AudioError):
+    """There is no such speaker, or it does not work."""
+
+
 class ModelError(VoiceError):
     """A model is missing, corrupt or cannot be fetched."""
 
 
 class AgentError(VoiceError):
     """The Responses server cannot be reached, refuses us, or does not speak the protocol."""
+
+
+class RefusedError(AgentError):
+    """The Responses server knows no such key: waiting does not help."""
 
 
 class JournalError(VoiceError):

@@ -178,6 +178,10 @@ class Session:
         if text.strip():
             self._post(TextTyped(text.strip()))
 
+    def announce(self, text: str) -> None:
+        """Say this without having been asked, at the next free moment."""
+        self._post(AnnouncementArrived(text))
+
     def begin_anew(self) -> None:
         """Go on with another conversation; what the journal has of this one stays."""
         self._post(ConversationLeft())

@@ -9,10 +9,24 @@ import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+PACKAGES = (
+    "ctranslate2",
+    "faster-whisper",
+    "livekit",
+    "numpy",
+    "onnxruntime",
+    "piper-tts",
+    "websockets",
+    "xllamacpp",
+)
+"""Those on whose speed most figures depend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,19 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {_processor()}, {platform.system()} {platform.machine()}"
 
 
+def machine_facts() -> dict[str, Any]:
+    """What figures depend on, one by one: processor, memory in GB, system, versions."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "cpu": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(pages / 1e9, 1),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
 def load() -> float:
     """How many processes wanted a core in the last minute, on average."""
     return round(os.getloadavg()[0], 2)
@@ -100,6 +127,13 @@ def write(path: Path | None, figures: dict[str, Any]) -> None:
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(ROOT), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _processor() -> str:

@@ -30,7 +30,8 @@ h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .4rem; }
 h2 { font-size: 1.25rem; margin: 2.6rem 0 .4rem; }
 .quiet, figcaption { color: var(--quiet); font-size: .9rem; }
 figure { margin: 1.4rem 0; }
-figure img { width: 100%; height: auto; display: block; }
+picture { display: block; overflow-x: auto; }
+figure img { width: 100%; min-width: 38rem; height: auto; display: block; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--faint); }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }

@@ -115,16 +115,33 @@ class AudioRig:
         self.microphone.catch_up(time.monotonic())
         return max(self.microphone.sounds(began), default=began)
 
+    def stop(self) -> None:
+        """The sound server dies."""
+        self._daemon.kill()
+        self._daemon.wait()
+
+    def restart(self) -> None:
+        """The sound server is there again, after `stop`; it is recorded anew."""
+        (self._home / "native").unlink(missing_ok=True)
+        self._boot(self._cleanup)
+
+    def unplug(self, device: str = "microphone") -> None:
+        """The microphone delivers nothing any more, or the `speaker` takes nothing."""
+        self._suspend(device, "1")
+
+    def plug_in(self, device: str = "microphone") -> None:
+        """It does again."""
+        self._suspend(device, "0")
+
+    def _suspend(self, device: str, on: str) -> None:
+        kind = "sink" if device == "speaker" else "source"
+        self._pactl(f"suspend-{kind}", device, on)
+
     def _start(self, stack: ExitStack) -> None:
-        home = Path(tempfile.mkdtemp(prefix="audio-rig-"))
+        self._home = home = Path(tempfile.mkdtemp(prefix="audio-rig-"))
         stack.callback(shutil.rmtree, home, ignore_errors=True)
         self._env = {**os.environ, "XDG_RUNTIME_DIR": str(home), "HOME": str(home)}
         self._env["PULSE_SERVER"] = f"unix:{home / 'native'}"
-        self._start_daemon(home, stack)
-        self._pactl("set-default-sink", "speaker")
-        self._pactl("set-default-source", "microphone")
-        if self._echo_gain > 0:
-            self._open_echo_path()
         self.env = {
             **os.environ,
             "XDG_RUNTIME_DIR": str(home),
@@ -132,6 +149,15 @@ class AudioRig:
             "PULSE_LATENCY_MSEC": "20",
             "ALSA_CONFIG_PATH": str(_write_alsa_configuration(home)),
         }
+        self._boot(stack)
+
+    def _boot(self, stack: ExitStack) -> None:
+        """Start the sound server, and record both devices."""
+        self._start_daemon(self._home, stack)
+        self._pactl("set-default-sink", "speaker")
+        self._pactl("set-default-source", "microphone")
+        if self._echo_gain > 0:
+            self._open_echo_path()
         self.microphone = self._record("room.monitor", stack)
         self.speaker = self._record("speaker.monitor", stack)
         for recording in (self.microphone, self.speaker):  # both take their 2 s at the same time
@@ -151,6 +177,7 @@ class AudioRig:
         log = home / "pulseaudio.log"
         with log.open("wb") as sink:
             daemon = subprocess.Popen(command, env=self._env, stdout=sink, stderr=sink)
+        self._daemon = daemon
         stack.callback(_end, daemon)
         deadline = time.monotonic() + DAEMON_START_SECONDS
         while not self._daemon_answers():

@@ -48,6 +48,8 @@ PURE = {
         "server.protocol server.refusals server.requests server.signals server.steering",
         "server.thoughts server.tools server.truncation server.upstream_errors server.writer",
         "server.written_calls",
+        "apps.kiosk.faults apps.kiosk.health apps.kiosk.state apps.kiosk.waits",
+        "apps.kiosk.watchdog apps.phase",
     )
     for name in names.split()
 }

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from voice.build import _load_synthesizer, _serving
+from voice.build import _load_synthesizer
+from voice.build_agent import serving as _serving
 from voice.config import load as load_options
 from voice.errors import ModelError, UsageError
 from voice.models import resolve
@@ -90,11 +91,11 @@ async def test_our_own_words_are_kept_and_said_while_the_voice_is_loading(
     monkeypatch.setattr(PiperSynthesizer, "load", load)
     options = load_options(None, {}, {"speak": {"voice": "v"}})
     allowed.set()
-    first = _load_synthesizer(options, 8000, VoiceSettings())
+    first, _ = _load_synthesizer(options, 8000, VoiceSettings())
     await first.prepare()
     first.close()
     allowed.clear()
-    second = _load_synthesizer(options, 8000, VoiceSettings())
+    second, _ = _load_synthesizer(options, 8000, VoiceSettings())
     for phrase in fixed_phrases(options.speak):
         (sound,) = [sound async for sound in second.synthesize(phrase)]
         assert len(sound.words) == len(phrase.split())
@@ -113,7 +114,7 @@ async def test_a_voice_that_cannot_be_loaded_is_told_later_and_a_missing_one_at_
     with pytest.raises(ModelError, match="missing"):
         _load_synthesizer(options, 8000, VoiceSettings())
     (tmp_path / "v.onnx").touch()
-    voice = _load_synthesizer(options, 8000, VoiceSettings())
+    voice, _ = _load_synthesizer(options, 8000, VoiceSettings())
     with pytest.raises(ModelError, match=r"v\.onnx"):
         await voice.prepare()
     voice.close()

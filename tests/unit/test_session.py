@@ -155,7 +155,7 @@ async def _hold(
     agent = _LateAgent(agent_machine, connect, toolbox, clock)
     if late_seconds:
         agent.late_seconds = late_seconds
-        agent._telling = _Hold(VirtualClock())  # it does not hold ours
+        agent._telling = _Hold(VirtualClock().working)  # it does not hold ours
     session = Session(
         Parts(
             input=FileInput(folder / "in.wav", clock),

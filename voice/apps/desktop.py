@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
+import itertools
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from voice.apps.recorded import FOLDER, Prompter, load_clips
+from voice.apps.recording import Recording
+from voice.apps.sigterm import ended_by_sigterm
+from voice.apps.sound import FILE_RATE, live_devices, microphone, speaker
 from voice.apps.terminal import Terminal
-from voice.audio.devices import Microphone, Speaker, choose
-from voice.audio.echo import EchoCancellingMicrophone
 from voice.audio.frames import AudioInput, AudioOutput
 from voice.audio.wav import FileInput, FileOutput, Recordings
 from voice.build import Devices, open_session
+from voice.build_agent import Brought
 from voice.clock import Clock, MonotonicClock, VirtualClock
 from voice.config import AudioOptions, Options
 from voice.errors import AudioError, UsageError
 from voice.trace import Sink, Trace, TraceFile
-
-FILE_RATE = 22_050
-"""Hz of the files we write: that of most Piper voices, so that nothing is resampled."""
 
 SAID = Path("voice-said.wav")
 """What the assistant said, where there is no speaker."""
@@ -45,6 +43,9 @@ class Request:
     resume: bool = False
     plain: bool = False
     """Lines instead of a screen, even on a terminal."""
+
+    record: Path | None = None
+    """Folder for a recording that can be replayed."""
 
     @property
     def live(self) -> bool:
@@ -70,19 +71,23 @@ async def converse_on_screen(load: Callable[[], Options], config: Path, request:
     from voice.apps.screen.app import ConversationApp
 
     options = load()
+    folders = recording_folders(request.record)
 
     def choose_ends() -> Ends:
         options = load()
-        speaker = _speaker(options.audio)
-        devices = _live(options.audio, MonotonicClock(), speaker)
-        return Ends(options, devices, speaker)
+        output = speaker(options.audio)
+        devices = live_devices(options.audio, MonotonicClock(), output)
+        folder = next(folders)
+        recording = Recording(folder, options, devices) if folder else None
+        return Ends(options, devices, output, recording)
 
     try:
-        await asyncio.to_thread(choose_ends)
+        await asyncio.to_thread(microphone, options.audio)
+        await asyncio.to_thread(speaker, options.audio)
     except AudioError:
         return False  # a recorded conversation needs no screen
     with ExitStack() as stack:
-        files = [stack.enter_context(_trace_file(path)) for path in [request.trace] if path]
+        files = [stack.enter_context(closing(TraceFile(path))) for path in [request.trace] if path]
         live = Live(choose_ends)
         chosen = {setting: getattr(getattr(options, s), key) for setting, (s, key) in KEYS.items()}
         app = ConversationApp(live, chosen, lambda what, value: save(config, *KEYS[what], value))
@@ -98,6 +103,13 @@ async def converse_on_screen(load: Callable[[], Options], config: Path, request:
     return True
 
 
+def recording_folders(folder: Path | None) -> Iterator[Path | None]:
+    """A folder for each conversation that is opened anew: DIR, DIR-2, DIR-3; or none for ever."""
+    yield folder
+    for number in itertools.count(2):
+        yield folder and folder.with_name(f"{folder.name}-{number}")
+
+
 async def converse(options: Options, request: Request) -> None:
     """Hold a conversation, showing it on the terminal. Raises `VoiceError`s, perhaps in a group."""
     console = Console(highlight=False)
@@ -106,16 +118,24 @@ async def converse(options: Options, request: Request) -> None:
         devices, prompter = _devices(options.audio, request, console)
         sinks: list[Sink] = [terminal, *([prompter] if prompter else [])]
         if request.trace:
-            sinks.append(stack.enter_context(_trace_file(request.trace)))
+            sinks.append(stack.enter_context(closing(TraceFile(request.trace))))
         terminal.start()
         stack.callback(terminal.stop)
-        stack.enter_context(_ended_by_sigterm())
-        async with open_session(options, devices, Trace(*sinks), resume=request.resume) as session:
+        stack.enter_context(ended_by_sigterm())
+        brought, said = Brought(), devices.output
+        if request.record:
+            recording = stack.enter_context(Recording(request.record, options, devices))
+            devices, brought = recording.devices, recording.brought
+            sinks.append(recording.sink)
+        opening = open_session(
+            options, devices, Trace(*sinks), resume=request.resume, brought=brought
+        )
+        async with opening as session:
             gc.collect()
             gc.freeze()  # a full collection took 10 ms and more over what stays for good anyway
             await session.run()
-        if isinstance(devices.output, FileOutput):
-            console.print(f"What was said is in {devices.output.path}.", style="dim", markup=False)
+        if isinstance(said, FileOutput):
+            console.print(f"What was said is in {said.path}.", style="dim", markup=False)
 
 
 def _devices(
@@ -132,29 +152,17 @@ def _devices(
     clock: Clock = VirtualClock() if request.fast else MonotonicClock()
     if source is None and sink is None:
         try:
-            return _live(audio, clock, _speaker(audio)), None
+            return live_devices(audio, clock, speaker(audio)), None
         except AudioError as error:
             return _recorded(clock, error, console)
     if source in (None, "mic") and sink in (None, "speaker"):
-        return _live(audio, clock, _speaker(audio)), None
+        return live_devices(audio, clock, speaker(audio)), None
     if source in (None, "mic"):
-        heard: AudioInput = _microphone(audio)
+        heard: AudioInput = microphone(audio)
     else:
         heard = FileInput(Path(source), clock)
     said = _output(sink, request.fast, audio, clock, console)
     return Devices(heard, said, clock, patient=source not in (None, "mic")), None
-
-
-def _live(audio: AudioOptions, clock: Clock, speaker: Speaker) -> Devices:
-    microphone: AudioInput = _microphone(audio)
-    if audio.echo_cancellation:
-        microphone = EchoCancellingMicrophone(
-            microphone,
-            speaker,
-            noise_suppression=audio.noise_suppression,
-            gain_control=audio.gain_control,
-        )
-    return Devices(microphone, speaker, clock, patient=False)
 
 
 def _recorded(clock: Clock, why: AudioError, console: Console) -> tuple[Devices, Prompter]:
@@ -174,40 +182,9 @@ def _output(
         return FileOutput(Path(sink), clock, FILE_RATE)
     if not fast:
         try:
-            return _speaker(audio)
+            return speaker(audio)
         except AudioError as error:
             if sink == "speaker":
                 raise
             console.print(f"{error.problem}: answers go to {SAID}.", markup=False)
     return FileOutput(SAID, clock, FILE_RATE)
-
-
-def _microphone(audio: AudioOptions) -> Microphone:
-    return Microphone(choose(audio.input or None, "input"))
-
-
-def _speaker(audio: AudioOptions) -> Speaker:
-    return Speaker(choose(audio.output or None, "output"))
-
-
-@contextmanager
-def _trace_file(path: Path) -> Iterator[TraceFile]:
-    file = TraceFile(path)
-    try:
-        yield file
-    finally:
-        file.close()
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the conversation as Ctrl-C does: files are completed, children end."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    assert task is not None
-    with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
-        loop.add_signal_handler(signal.SIGTERM, task.cancel)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(NotImplementedError):
-            loop.remove_signal_handler(signal.SIGTERM)

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from voice.apps.controls import Levels, Subject
+from voice.apps.recording import Recording
 from voice.audio.frames import level_dbfs
 from voice.audio.speaker import Speaker
 from voice.build import Devices, open_session
+from voice.build_agent import Brought
 from voice.clock import MonotonicClock
 from voice.config import Options
 from voice.errors import first_known
@@ -32,6 +34,7 @@ class Ends:
     options: Options
     devices: Devices
     speaker: Speaker
+    recording: Recording | None = None
 
 
 class Live:
@@ -50,10 +53,9 @@ class Live:
     async def converse(self, screen: Sink, *others: Sink, resume: bool) -> None:
         """Hold conversations until cancelled; one that fails is told, and awaits another choice."""
         self._screen = screen
-        trace = Trace(screen, *others)
         while True:
             self._chosen.clear()
-            talking = asyncio.create_task(self._talk(trace, resume))
+            talking = asyncio.create_task(self._talk((screen, *others), resume))
             choosing = asyncio.create_task(self._chosen.wait())
             try:
                 await asyncio.wait((talking, choosing), return_when=asyncio.FIRST_COMPLETED)
@@ -120,11 +122,24 @@ class Live:
 
     # ── one conversation ─────────────────────────────────────────────────────────────────
 
-    async def _talk(self, trace: Trace, resume: bool) -> None:
-        self._tell("loading.progress", part="the models", done=0, total=1)
+    async def _talk(self, sinks: tuple[Sink, ...], resume: bool) -> None:
+        began = self._clock.now()
+        self._tell("loading.progress", part="sound devices", done=0, total=1)
         ends = await asyncio.to_thread(self._choose_ends)
+        took = round(self._clock.now() - began, 3)
+        self._tell("loading.progress", part="sound devices", done=1, total=1, seconds=took)
         self._speaker = ends.speaker
-        async with open_session(ends.options, ends.devices, trace, resume=resume) as session:
+        with ends.recording or contextlib.nullcontext():
+            await self._hold(ends, sinks, resume)
+
+    async def _hold(self, ends: Ends, sinks: tuple[Sink, ...], resume: bool) -> None:
+        devices, brought, trace = ends.devices, Brought(), Trace(*sinks)
+        if record := ends.recording:
+            devices, brought, trace = record.devices, record.brought, Trace(*sinks, record.sink)
+        opening = open_session(
+            ends.options, devices, trace, resume=resume, fetch=True, brought=brought
+        )
+        async with opening as session:
             self._session = session
             if self._muted:
                 session.mute(True)

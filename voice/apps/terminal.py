@@ -37,6 +37,7 @@ class Terminal:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._status = Status("starting", console=console, refresh_per_second=5)
+        self._loading: list[str] = []
 
     def start(self) -> None:
         """Show that the program starts."""
@@ -55,6 +56,8 @@ class Terminal:
         match event.event:
             case "transcript.partial":
                 self._status.update(Text(f"you … {fields['text']}"))
+            case "loading.progress":
+                self._load(fields)
             case "listening":
                 self._say("", "listening", "green")
             case "transcript.final":
@@ -73,6 +76,18 @@ class Terminal:
                 self._complete(fields)
             case _ if notice := _notice(event):
                 self._say("", *notice)
+
+    def _load(self, fields: dict[str, Any]) -> None:
+        """On a terminal what is still loading is in the last line, elsewhere each part has one."""
+        part = fields["part"]
+        if part in self._loading and fields["done"] == fields["total"]:
+            self._loading.remove(part)
+            if not self._console.is_terminal:
+                self._say("", f"{part} ready in {fields['seconds']:.1f} s", "dim")
+        elif part not in self._loading:
+            self._loading.append(part)
+        if self._loading:
+            self._status.update(f"loading {', '.join(self._loading)} …")
 
     def _complete(self, fields: dict[str, Any]) -> None:
         if fields["interrupted"]:

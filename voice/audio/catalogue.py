@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from voice.audio.portaudio import portaudio, reason
-from voice.errors import AudioError
+from voice.errors import AudioError, MicrophoneError, SpeakerError
 
 Kind = Literal["input", "output"]
 
 NAMES: dict[Kind, str] = {"input": "microphone", "output": "speaker"}
+
+_ERRORS: dict[Kind, type[AudioError]] = {"input": MicrophoneError, "output": SpeakerError}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def choose_from(devices: list[Device], wanted: str | int | None, kind: Kind) -> 
     able = [device for device in devices if device.channels(kind)]
     if not able:
         cure = f"connect one, or use a sound file: voice run --{kind} FILE.wav"
-        raise AudioError(f"there is no {NAMES[kind]} on this machine", cure)
+        raise _ERRORS[kind](f"there is no {NAMES[kind]} on this machine", cure)
     wanted = "" if wanted is None else str(wanted).strip()
     if not wanted:
         return next((device for device in able if device.is_default(kind)), able[0])
@@ -81,7 +83,7 @@ def choose_from(devices: list[Device], wanted: str | int | None, kind: Kind) -> 
         return meant[0]
     listed = ", ".join(f"{device.number}: {device.name}" for device in meant or able)
     found = "more than one" if meant else "no"
-    raise AudioError(
+    raise _ERRORS[kind](
         f"{found} {NAMES[kind]} is called {wanted!r}", f"name one by its number: {listed}"
     )
 

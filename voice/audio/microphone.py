@@ -23,7 +23,7 @@ from voice.audio.portaudio import (
 )
 from voice.audio.resample import Framer
 from voice.audio.ring import InputRing
-from voice.errors import AudioError
+from voice.errors import MicrophoneError
 
 KEPT_SECONDS = 10.0
 """How much waits for a reader that is late, before the oldest is lost."""
@@ -36,6 +36,9 @@ BLOCK_SECONDS = 0.02
 
 SILENT_SECONDS = 5.0
 """A device that has delivered nothing for so long is gone; a suspended one wakes up faster."""
+
+_LOOK_SECONDS = 0.5
+"""Between two looks at whether a stream that delivers nothing still runs."""
 
 
 class Microphone:
@@ -59,13 +62,13 @@ class Microphone:
         return False
 
     async def open(self) -> None:
-        """Begin to capture. Raises `AudioError`."""
+        """Begin to capture. Raises `MicrophoneError`."""
         self._loop = asyncio.get_running_loop()
         self._called_at = time.monotonic()
         await asyncio.to_thread(self._start)
 
     async def read(self) -> Frame | None:
-        """The next frame; None after `close`. Raises `AudioError` when the device is gone."""
+        """The next frame; None after `close`. Raises `MicrophoneError` when the device is gone."""
         while not self._frames:
             if self._stream is None:
                 return None
@@ -77,7 +80,7 @@ class Microphone:
                 await self._wait()
             else:
                 problem = f"the microphone {self.device.name!r} delivers no sound any more"
-                raise AudioError(problem, "connect it again, or choose another: voice devices")
+                raise MicrophoneError(problem, "connect it again, or choose another: voice devices")
         return self._frames.popleft()
 
     async def close(self) -> None:
@@ -90,7 +93,7 @@ class Microphone:
     async def _wait(self) -> None:
         self._arrived.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._arrived.wait(), SILENT_SECONDS)
+            await asyncio.wait_for(self._arrived.wait(), _LOOK_SECONDS)
 
     def _start(self) -> None:
         sounddevice = portaudio()
@@ -100,7 +103,7 @@ class Microphone:
                 return
             except sounddevice.PortAudioError as error:
                 problem = f"the microphone {self.device.name!r} cannot be opened: {reason(error)}"
-        raise AudioError(problem, "choose another: voice devices")
+        raise MicrophoneError(problem, "choose another: voice devices")
 
     def _formats(self) -> list[tuple[int, int]]:
         """Rates and channels to try: what we want first, what the device surely has last."""

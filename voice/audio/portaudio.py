@@ -42,6 +42,21 @@ def portaudio() -> ModuleType:
     return sounddevice
 
 
+def refresh() -> None:
+    """Look for devices anew; PortAudio knows only those that were there when it was initialised.
+
+    No stream may be open: it would be closed behind its owner's back. Raises `AudioError`.
+    """
+    sounddevice = portaudio()
+    try:
+        with opening:
+            sounddevice._terminate()
+            sounddevice._initialize()
+    except sounddevice.PortAudioError as error:
+        problem = f"the sound system cannot be asked for its devices: {reason(error)}"
+        raise AudioError(problem, "run: voice doctor") from None
+
+
 def reason(error: Exception) -> str:
     """PortAudio's own words for what went wrong."""
     return str(error.args[0]) if error.args else type(error).__name__

@@ -22,7 +22,7 @@ from voice.audio.portaudio import (
     start_stream,
     takes_output,
 )
-from voice.errors import AudioError
+from voice.errors import SpeakerError
 
 LATENCY_SECONDS = 0.03
 """The device's buffer that we ask for. It is heard to its end after `discard`, so it is part of
@@ -59,7 +59,7 @@ class Speaker:
         self._underflows = 0
         self._stream: Any = None
         self._sharing = Lock()  # of the queue, with the callback
-        self._called_at = 0.0
+        self._opened_at = self._called_at = 0.0
         self._latest: Int16 = np.zeros(0, np.int16)
 
     @property
@@ -67,19 +67,29 @@ class Speaker:
         """How loud the latest block is."""
         return level_dbfs(self._latest)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the device takes sound, or none is to be played on it yet or any more."""
+        return not self._stream or is_alive(self._stream, self._called_at, STALLED_SECONDS)
+
+    @property
+    def running(self) -> bool:
+        """Whether the device has asked for sound since it was opened."""
+        return self._called_at > self._opened_at
+
     async def open(self) -> None:
-        """Be ready to play. Raises `AudioError`."""
-        self._called_at = time.monotonic()
+        """Be ready to play. Raises `SpeakerError`."""
+        self._opened_at = self._called_at = time.monotonic()
         await asyncio.to_thread(self._start)
 
     def write(self, samples: Int16) -> int:
         """Append sound; returns the number of its first sample.
 
-        Raises `AudioError` when the device is gone.
+        Raises `SpeakerError` when the device is gone.
         """
-        if self._stream and not is_alive(self._stream, self._called_at, STALLED_SECONDS):
+        if not self.alive:
             problem = f"the speaker {self.device.name!r} takes no sound any more"
-            raise AudioError(problem, "connect it again, or choose another: voice devices")
+            raise SpeakerError(problem, "connect it again, or choose another: voice devices")
         with self._sharing:
             return self._queue.write(samples)
 
@@ -127,7 +137,7 @@ class Speaker:
                 return
             except sounddevice.PortAudioError as error:
                 problem = f"the speaker {self.device.name!r} cannot be opened: {reason(error)}"
-        raise AudioError(problem, "choose another: voice devices")
+        raise SpeakerError(problem, "choose another: voice devices")
 
     def _open_stream(self, sounddevice: Any, channels: int) -> None:
         self._channels = channels

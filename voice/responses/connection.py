@@ -23,7 +23,7 @@ from websockets.exceptions import (
 )
 
 from voice.addresses import is_loopback
-from voice.errors import AgentError, UsageError
+from voice.errors import AgentError, RefusedError, UsageError
 from voice.responses.events import ClientEvent, encode
 
 OPEN_SECONDS: Final = 10.0
@@ -282,7 +282,7 @@ def _tls_problem(error: ssl.SSLError) -> str:
 def _refused(to: Endpoint, status: int) -> AgentError:
     """The server answered the handshake with an HTTP status of its own."""
     if status in _KEY_STATUSES:
-        return AgentError(
+        return RefusedError(
             f"{to.url} refuses the key", f"set {to.key_variable} to that server's API key"
         )
     if status in _BUSY_STATUSES:

@@ -169,7 +169,7 @@ class Speech:
 
     async def _next_clause(self) -> Clause | None:
         """A virtual clock waits for it, unless the answer itself waits for the clock."""
-        with nullcontext() if self.held else self._clock.working():
+        with nullcontext() if self.held else self._clock.waiting():
             return await self._clauses.get()
 
     async def _next_sound(self, sounds: AsyncIterator[Sound]) -> Sound | None:

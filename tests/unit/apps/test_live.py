@@ -58,7 +58,7 @@ class Stage:
         return Ends(anything, anything, speaker)
 
     @asynccontextmanager
-    async def _open(self, *_: Any, resume: bool) -> AsyncIterator[FakeSession]:
+    async def _open(self, *_: Any, **__: Any) -> AsyncIterator[FakeSession]:
         self.sessions.append(FakeSession())
         yield self.sessions[-1]
 
@@ -138,7 +138,8 @@ async def test_another_choice_opens_another_conversation(stage: Stage) -> None:
         await stage.until(lambda: stage.live._session)
         stage.live.choose("voice", "another")
         await stage.until(lambda: len(stage.sessions) == 2)
-    assert len(stage.told("loading.progress")) == 2
+    steps = [(one.fields["part"], one.fields["done"]) for one in stage.told("loading.progress")]
+    assert steps == [("sound devices", 0), ("sound devices", 1)] * 2
 
 
 async def test_a_failure_is_told_and_another_choice_cures_it(stage: Stage) -> None:

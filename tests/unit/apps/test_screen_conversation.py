@@ -22,9 +22,9 @@ from tests.support.screen_scenes import (
     talking,
     with_tool,
 )
+from voice.apps.phase import Phase
 from voice.apps.screen.conversation import Conversation, Turn
 from voice.apps.screen.notices import Notice
-from voice.apps.screen.phase import Phase
 from voice.apps.screen.styled import turn_text
 from voice.apps.screen.wording import status
 
@@ -203,6 +203,13 @@ def test_parts_are_loaded_side_by_side() -> None:
     again = happened("loading.progress", part="voice", done=0, total=1)
     conversation.receive(again)
     assert conversation.loading == {"voice": (0, 1)}
+
+
+def test_a_voice_that_is_ready_late_does_not_stop_a_conversation() -> None:
+    conversation = after(loading(), ready())
+    conversation.receive(happened("loading.progress", part="voice", done=1, total=1, seconds=0.8))
+    assert conversation.phase is Phase.READY
+    assert conversation.loading_seconds == {"voice": 0.8}
 
 
 def test_a_tool_is_part_of_its_turn() -> None:

@@ -94,3 +94,13 @@ def test_long_answers_are_broken_between_words_beside_who_says_them() -> None:
     shown = Text.from_ansi(console.file.getvalue()).plain
     lines = [line.rstrip() for line in shown.splitlines() if line.strip()]
     assert lines[:2] == [" voice  Once upon a time", "        there was"]
+
+
+def test_each_part_that_is_loaded_has_a_line_where_there_is_no_terminal() -> None:
+    shown = _shown(
+        ("loading.progress", {"part": "voice", "done": 0, "total": 1}),
+        ("loading.progress", {"part": "hearing", "done": 0, "total": 1}),
+        ("loading.progress", {"part": "hearing", "done": 30, "total": 100}),
+        ("loading.progress", {"part": "hearing", "done": 1, "total": 1, "seconds": 0.42}),
+    )
+    assert [line.strip() for line in shown.splitlines()] == ["hearing ready in 0.4 s"]

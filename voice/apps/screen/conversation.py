@@ -2,7 +2,7 @@
 
 Besides what the trace tells anyway this follows events that only a screen needs:
 
-    loading.progress       part, done, total    how far something has been loaded
+    loading.progress       part, done, total    how far something is; at the end its seconds
     heard.progress         text, characters     the answer as far as it is written, and was heard
     input.muted            on                   whether the microphone is not listened to
     talk.pressed/released                       the key to talk
@@ -16,8 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from voice.apps.phase import Floor, Phase
 from voice.apps.screen.notices import Notice, notice_of
-from voice.apps.screen.phase import Floor, Phase
 from voice.trace import TraceEvent
 
 
@@ -84,6 +84,9 @@ class Conversation:
         self.loading: dict[str, tuple[int, int]] = {}
         """Done and total (bytes, or steps) of each part that is loaded."""
 
+        self.loading_seconds: dict[str, float] = {}
+        """How long those took that are there."""
+
         self.muted = False
         self.talking = False
         """Whether the key to talk is held."""
@@ -124,9 +127,11 @@ class Conversation:
         fields = event.fields
         match event.event:
             case "loading.progress":
-                if before is not Phase.LOADING:
+                if before is not Phase.LOADING and not fields["done"]:
                     self.loading = {}
                 self.loading[fields["part"]] = (fields["done"], fields["total"])
+                if "seconds" in fields:
+                    self.loading_seconds[fields["part"]] = fields["seconds"]
             case "listening":
                 self._numbered = {}  # turns are counted anew
                 self.talking = False

@@ -14,10 +14,10 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from voice.apps.controls import Levels, Setting
+from voice.apps.phase import Phase
 from voice.apps.screen.conversation import Conversation, Entry, Turn
 from voice.apps.screen.log import Log
 from voice.apps.screen.panel import Panel
-from voice.apps.screen.phase import Phase
 from voice.apps.screen.statusbar import StatusBar
 from voice.apps.screen.styled import loading_text
 from voice.apps.screen.wording import status

@@ -63,7 +63,7 @@ def loading_text(conversation: Conversation) -> Content:
             (f"{part:<20} ", "$muted"),
             ("━" * (lit := _LOADING_CELLS * done // max(total, 1)), "$agent"),
             ("─" * (_LOADING_CELLS - lit), "$line"),
-            (f" {part_done(done, total):<5}", "$faint"),
+            (f" {part_done(done, total, conversation.loading_seconds.get(part))}", "$faint"),
         )
         for part, (done, total) in conversation.loading.items()
     ]

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from voice.apps.phase import Phase
 from voice.apps.screen.conversation import Conversation, ToolCall
-from voice.apps.screen.phase import Phase
 
 Mood = Literal["quiet", "user", "busy", "agent", "warning", "error"]
 """What a state is about; each has a colour."""
@@ -76,8 +76,8 @@ def _short(text: str) -> str:
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1].rstrip()}…"
 
 
-def part_done(done: int, total: int) -> str:
-    """How far a part has been loaded."""
+def part_done(done: int, total: int, seconds: float | None = None) -> str:
+    """How far a part has been loaded, and how long it took."""
     if done >= total:
-        return "ready"
+        return "ready" if seconds is None else f"{seconds:.1f} s"
     return f"{100 * done // total} %" if done else "…"

@@ -66,6 +66,8 @@ class Floor:
         """Take in one event."""
         turn = event.turn
         match event.event:
+            case "loading.progress" if event.fields["done"]:
+                pass  # a part may be ready, or be there in bytes, when the conversation has begun
             case "loading.progress" | "listening" | "conversation.failed":
                 self._begin_or_end(event.event)
             case "speech.started":

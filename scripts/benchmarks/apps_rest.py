@@ -1,0 +1,62 @@
+"""Programs that wait for somebody to speak: how soon they do, and what that costs."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from scripts.benchmarks.figures import quantile, rounded
+from scripts.benchmarks.peers_cost import cost
+from tests.support.programs import running, script_server
+from tests.support.rig import AudioRig
+
+PROGRAMS = {"desktop": ("run", "--plain"), "kiosk": ("kiosk",)}
+AGENTS = {"": "script", "_local": "local"}
+"""The ending of a figure's name, and who answers."""
+
+_SETTLE_SECONDS = 8.0
+"""After `listening` models are warmed up, and the local one reads its instructions."""
+
+
+def measure_rest(quick: bool) -> dict[str, Any]:
+    """For desktop and kiosk, with a script and with the local model as `…_local`:
+
+    `start_to_listening_s` (median, from a warm cache of files), `idle_cpu_percent` of one core
+    while the microphone hears silence, and `rss_mb`, of all processes together.
+    """
+    starts, seconds = (1, 5.0) if quick else (5, 30.0)
+    figures: dict[str, Any] = {}
+    for program, arguments in PROGRAMS.items():
+        for ending, agent in AGENTS.items():
+            began, cpu, rss = _measure(arguments, agent, starts, seconds)
+            figures[f"{program}_start_to_listening_s{ending}"] = rounded(quantile(began, 0.5))
+            figures[f"{program}_idle_cpu_percent{ending}"] = rounded(100 * cpu, 1)
+            figures[f"{program}_rss_mb{ending}"] = rounded(rss, 0)
+    return figures | {"rest_starts": starts, "rest_idle_seconds": seconds}
+
+
+def _measure(
+    arguments: tuple[str, ...], agent: str, starts: int, idle_seconds: float
+) -> tuple[list[float], float, float]:
+    """Seconds to `listening` of each start; cores used at rest, and MB, after the last."""
+    began: list[float] = []
+    with ExitStack() as stack:
+        rig = stack.enter_context(AudioRig())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url = stack.enter_context(script_server()) if agent == "script" else "local"
+        env = {**rig.env, "VOICE_KIOSK_STATUS_PORT": "0"}
+        for number in range(starts):
+            trace = folder / f"{number}.jsonl"
+            start = time.monotonic()
+            with running(*arguments, "--agent", url, trace=trace, env=env) as program:
+                began.append(program.wait_for("listening")["at"] - start)
+                time.sleep(_SETTLE_SECONDS)
+                if number < starts - 1:
+                    continue
+                before = cost(program.process.pid)
+                time.sleep(idle_seconds)
+                after = cost(program.process.pid)
+    return began, (after.cpu_seconds - before.cpu_seconds) / idle_seconds, after.memory_mb
