@@ -221,12 +221,12 @@ def duplex(
 
 @app.command()
 def apps(
-    parts: Parts = "rest,faults,visits",
+    parts: Parts = "rest,faults,visits,wake",
     quick: Annotated[bool, typer.Option(help="A little of each: does it work?")] = False,
     out: Json = None,
     old: Old = None,
 ) -> None:
-    """The applications: start, cost at rest, faults, visits; `soak`: an hour with all faults."""
+    """The applications: start, cost at rest, faults, visits, wake word; `soak`: an hour."""
     from scripts.benchmarks.apps import PARTS, TARGETS, measure_apps  # noqa: PLC0415
     from scripts.benchmarks.figures import table  # noqa: PLC0415
 

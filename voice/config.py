@@ -62,8 +62,8 @@ class KioskOptions:
     activation: Literal["always", "wake-word", "button"] = "always"
     """What a visitor does to be heard: nothing, saying the wake word, or pressing a button."""
 
-    wake_word: str = "okay_nabu"
-    """Which word; `voice kiosk --help` lists those that the package brings."""
+    wake_word: str = "hey_jarvis"
+    """Which word: alexa, hey_jarvis, hey_mycroft or okay_nabu (docs/kiosk.md compares them)."""
 
     follow_up_seconds: Annotated[float, Meta(gt=0)] = 8.0
     """After an answer, time in which a visitor is heard without another wake word or press."""

@@ -8,6 +8,7 @@ from typing import Any
 from scripts.benchmarks.apps_faults import measure_faults, soak
 from scripts.benchmarks.apps_rest import measure_rest
 from scripts.benchmarks.apps_visits import measure_visits
+from scripts.benchmarks.apps_wake import measure_wake
 from scripts.benchmarks.figures import Target, code_version, load, machine, verdicts
 
 _SOAK_MINUTES, _SOAK_ROUNDS = 60.0, 2
@@ -42,5 +43,6 @@ PARTS: dict[str, Callable[[bool], dict[str, Any]]] = {
     "rest": measure_rest,
     "faults": lambda quick: measure_faults(["microphone", "network"] if quick else ()),
     "visits": lambda quick: measure_visits(50, 3) if quick else measure_visits(),
+    "wake": measure_wake,
     "soak": _soak,
 }
