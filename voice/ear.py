@@ -41,6 +41,7 @@ class Ear:
         self._tasks = tasks
         self._post = post
         self._history: deque[Frame] = deque()
+        self._unheard: deque[Frame] = deque()  # what the frames of the history were, while muted
         self._half_duplex = False
         self._utterance = 0
         self.muted = False
@@ -55,6 +56,9 @@ class Ear:
         """Take in the next frame."""
         parts = self._parts
         if self.muted:
+            self._unheard.append(frame)
+            while frame.end - self._unheard[0].end > _HISTORY_SAMPLES:
+                self._unheard.popleft()
             frame = Frame(frame.start, np.zeros_like(frame.samples), frame.at)
         self._history.append(frame)
         while frame.end - self._history[0].end > _HISTORY_SAMPLES:
@@ -83,6 +87,12 @@ class Ear:
         """The utterance is over; the next speech begins a new one."""
         self._utterance = 0
         self._parts.gate.close()
+
+    def hear_from(self, sample: int) -> None:
+        """Whoever was muted counts as heard since `sample`, as far as the history goes."""
+        since = {frame.start: frame for frame in self._unheard if frame.start >= sample}
+        self._unheard.clear()
+        self._history = deque(since.get(frame.start, frame) for frame in self._history)
 
     def transcribe(self, turn: int) -> None:
         """Find out what utterance `turn` says so far."""

@@ -9,6 +9,7 @@ agent's machine through the agent. Besides ear and mouth nothing else acts on de
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -105,6 +106,8 @@ class Session:
         self._settled = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
         self._input_ended = False
+        self.tap: Callable[[Frame], None] | None = None
+        """Is given every frame as the microphone heard it, also while muted. Must not block."""
 
     async def run(self) -> None:
         """Converse. Raises `VoiceError`s, in a group where several tasks failed."""
@@ -162,6 +165,11 @@ class Session:
         self._ear.muted = on
         self._trace.mark("input.muted", self._clock.now(), on=on)
 
+    def hear_from(self, sample: int) -> None:
+        """Hear again, with what was said since `sample`, a second ago at most."""
+        self._ear.hear_from(sample)
+        self.mute(False)
+
     def interrupt(self) -> None:
         """Fall silent, whatever is being said."""
         self._post(Silenced())
@@ -182,9 +190,13 @@ class Session:
         """Say this without having been asked, at the next free moment."""
         self._post(AnnouncementArrived(text))
 
-    def begin_anew(self) -> None:
-        """Go on with another conversation; what the journal has of this one stays."""
-        self._post(ConversationLeft())
+    def begin_anew(self, erase: bool = False) -> None:
+        """Go on with another conversation; what the journal has of this one stays, or is erased."""
+        self._post(ConversationLeft(erase))
+
+    def clear_timers(self) -> None:
+        """No timer is announced any more; on the disk they are gone with the next conversation."""
+        self._parts.timers.clear()
 
     # ── facts ────────────────────────────────────────────────────────────────────────────
 
@@ -197,6 +209,8 @@ class Session:
     async def _listen(self) -> None:
         parts = self._parts
         while (frame := await parts.input.read()) is not None:
+            if self.tap:
+                self.tap(frame)
             self._ear.hear(frame)
             if announcements := parts.timers.timeout(self._clock.now()):
                 self._tasks.create_task(parts.keeper.keep_timers())
@@ -396,6 +410,7 @@ class Session:
     async def _part(self, erased: bool) -> None:
         """What settled before is kept or erased by now, and what settles next is kept apart."""
         await self._parts.keeper.begin_anew(forget=erased)
+        await self._parts.keeper.keep_timers()
         self._trace.mark("conversation.begun", self._clock.now(), forgotten=erased)
 
     async def _settle_all(self) -> None:

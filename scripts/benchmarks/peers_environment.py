@@ -40,12 +40,15 @@ def peer_python() -> Path:
 
 
 def _make(folder: Path, python: Path) -> None:
-    print(f"Making the peer's environment in {folder} (about 650 MB, once) …", file=sys.stderr)
+    print(
+        f"Making the peer's environment in {folder} (650 MB, once; a minute or more) …",
+        file=sys.stderr,
+    )
     try:
         venv.create(folder, clear=True, symlinks=True)
         # Wheels alone: nothing is compiled. The lock leaves out what a voice agent does not need.
         pip = [sys.executable, "-m", "pip", "--python", str(python), "--no-input", "install"]
-        pip += ["--disable-pip-version-check", "--progress-bar", "on", "--require-hashes"]
+        pip += ["--disable-pip-version-check", "--quiet", "--require-hashes"]
         pip += ["--no-deps", "--only-binary", ":all:", "-r", str(LOCK)]
         subprocess.run(pip, check=True, stdout=sys.stderr)
     except (OSError, subprocess.CalledProcessError) as error:

@@ -49,7 +49,7 @@ PURE = {
         "server.thoughts server.tools server.truncation server.upstream_errors server.writer",
         "server.written_calls",
         "apps.kiosk.faults apps.kiosk.health apps.kiosk.state apps.kiosk.waits",
-        "apps.kiosk.watchdog apps.phase",
+        "apps.kiosk.watchdog apps.phase apps.kiosk.goodbye apps.kiosk.visits",
     )
     for name in names.split()
 }

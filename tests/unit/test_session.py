@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from voice.audio.frames import SAMPLE_RATE, Int16
+from voice.audio.frames import SAMPLE_RATE, Frame, Int16
 from voice.audio.onset_listener import OnsetListener
 from voice.audio.wav import FileInput, FileOutput
 from voice.clock import VirtualClock
@@ -628,6 +628,61 @@ async def test_another_conversation_can_begin_while_the_agent_speaks(tmp_path: P
     kept = [journal.items(one.number) for one in journal.conversations()]
     assert [items[0].content for items in kept] == ["count", "and now"]  # type: ignore[union-attr]
     await writer.close()
+
+
+async def test_nothing_of_a_conversation_that_is_erased_reaches_the_next(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "j.db", 0, 0.0)
+    writer = JournalWriter(journal, journal.begin(0.0))
+
+    def keys(session: Session, at: float) -> None:
+        if at == 5.0:
+            session.begin_anew(erase=True)
+
+    held = await _hold(
+        tmp_path,
+        [(1.0, 2.0), (10.0, 11.0)],
+        ["my name is Ada", "who am I"],
+        _say(ANSWER),
+        seconds=15.0,
+        keys=keys,
+        journal=writer,
+    )
+    assert [item["content"] for item in held.requests[-1]["input"]] == ["who am I"]
+    assert held.requests[-1].get("previous_response_id") is None
+    kept = [journal.items(one.number) for one in journal.conversations()]
+    assert all(item.content != "my name is Ada" for items in kept for item in items)  # type: ignore[union-attr]
+    await writer.close()
+
+
+async def test_the_muted_hear_nothing_though_the_tap_does(tmp_path: Path) -> None:
+    loud: list[Frame] = []
+
+    def keys(session: Session, at: float) -> None:
+        if session.tap is None:
+            session.tap = lambda frame: loud.append(frame) if frame.samples.any() else None
+            session.mute(True)
+        if at == 5.0:
+            session.mute(False)
+
+    held = await _hold(
+        tmp_path, [(1.0, 2.0), (7.0, 8.0)], ["now"], _say(ANSWER), keys=keys, seconds=12.0
+    )
+    assert [turn["user_text"] for turn in held.turns()] == ["now"]
+    assert any(frame.end < 3 * SAMPLE_RATE for frame in loud)
+
+
+async def test_what_was_said_since_the_wake_word_is_heard(tmp_path: Path) -> None:
+    """Muted until a second after the user began to speak."""
+
+    def keys(session: Session, at: float) -> None:
+        if at == 1.0:
+            session.mute(True)
+        if at == 3.0:
+            session.hear_from(round(2.4 * SAMPLE_RATE))
+
+    held = await _hold(tmp_path, [(2.0, 4.0)], ["now"], _say(ANSWER), keys=keys, seconds=9.0)
+    (turn,) = held.turns()
+    assert turn["user_text"] == "now"
 
 
 async def test_what_is_being_said_is_said_again_by_a_key(tmp_path: Path) -> None:

@@ -96,6 +96,10 @@ class Timers:
             if missed := self._restore_timer(one) if one.seconds else self._restore_alarm(one):
                 self._missed.append(f"While I was off, {missed}.")
 
+    def clear(self) -> None:
+        """Forget all of them; none is announced."""
+        self._timers, self._alarms, self._missed = [], [], []
+
     def unsaved(self) -> tuple[KeptTimer, ...] | None:
         """All that has to be kept, if it is not what was kept last."""
         kept = (*self._running(), *(KeptTimer(alarm.name, 0, alarm.at) for alarm in self._alarms))

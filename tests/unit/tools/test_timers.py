@@ -49,6 +49,15 @@ async def test_several_timers_end_in_their_order() -> None:
     ]
 
 
+async def test_cleared_timers_are_not_announced() -> None:
+    timers = Timers(lambda: 0.0)
+    await timers.set_timer("5 seconds")
+    await timers.set_alarm("7 am")
+    timers.clear()
+    assert timers.deadline() is None
+    assert timers.timeout(10.0) == []
+
+
 async def test_timers_are_cancelled_by_name_or_all() -> None:
     kitchen = Kitchen()
     for name in ("tea", "egg", ""):

@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Timer
 
 from voice.apps.kiosk import memory
-from voice.apps.kiosk.always import Always
+from voice.apps.kiosk.activation import Activation
 from voice.apps.kiosk.health import Health
 from voice.apps.kiosk.json_log import JsonLog
 from voice.apps.kiosk.kiosk import Kiosk
@@ -64,7 +64,7 @@ class Service:
                 options, working = working, None
 
     async def _run_kiosk(self, options: Options, health: Health) -> Options:
-        visitors = partial(Always, options.kiosk)
+        visitors = partial(Activation, options.kiosk)
         state = StateSocket(options.kiosk.state_socket)
         async with serve_status(health, options.kiosk), state:
             sinks: list[Sink] = [self._log, health, state, *self._sinks]

@@ -47,7 +47,7 @@ class StateSocket:
         """Begin to serve. Raises `UsageError`."""
         if self._path:
             try:
-                taken = _bind(self._path)
+                taken = bind_private(self._path)
                 self._server = await asyncio.start_unix_server(self._serve, sock=taken)
             except OSError as error:
                 raise UsageError(
@@ -106,7 +106,7 @@ class StateSocket:
             reader.transport.abort()
 
 
-def _bind(path: Path) -> socket.socket:
+def bind_private(path: Path) -> socket.socket:
     """A listening socket that only its owner may open. Raises `OSError`.
 
     One that an ended kiosk left is replaced; another's is not, nor what is no socket.
