@@ -24,7 +24,7 @@ from voice.audio.frames import Int16
 
 HUM = " ".join(["One two three four five six seven."] * 12)
 
-STORY = "The little dog ran down to the river. There it saw a red boat with three children in it."
+STORY = "My little dog ran down to the river. There he found a red boat with three children in it."
 
 
 def _script(folder: Path, *replies: str) -> str:
