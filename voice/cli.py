@@ -38,6 +38,16 @@ Config = Annotated[
         help="TOML file; examples are in configs/. Default: your own, if there is one.",
     ),
 ]
+Agent = Annotated[
+    str | None,
+    typer.Option(metavar="local|openai|azure|xai|URL", help="Who answers: see `voice run`."),
+]
+Model = Annotated[
+    str | None, typer.Option(metavar="M", help="The server's model, by name or file.")
+]
+TracePath = Annotated[
+    Path | None, typer.Option(metavar="FILE.jsonl", help="Write what happens when, as JSON.")
+]
 Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME]...", help="Models by name; without any: what is needed here."),
@@ -108,12 +118,8 @@ def run(
             "Responses server (keys in OPENAI_API_KEY, AZURE_OPENAI_API_KEY, XAI_API_KEY).",
         ),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="M", help="The server's model, by name or file.")
-    ] = None,
-    trace: Annotated[
-        Path | None, typer.Option(metavar="FILE.jsonl", help="Write what happens when, as JSON.")
-    ] = None,
+    model: Model = None,
+    trace: TracePath = None,
     fast: Annotated[
         bool,
         typer.Option("--fast", help="With files: as fast as the machine can, on a virtual clock."),
@@ -206,16 +212,9 @@ def _refuse_with_text(flags: dict[str, Any]) -> None:
 @kiosk.callback()
 def run_kiosk(
     context: typer.Context,
-    agent: Annotated[
-        str | None,
-        typer.Option(metavar="local|openai|azure|xai|URL", help="Who answers: see `voice run`."),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="M", help="The server's model, by name or file.")
-    ] = None,
-    trace: Annotated[
-        Path | None, typer.Option(metavar="FILE.jsonl", help="Write what happens when, as JSON.")
-    ] = None,
+    agent: Agent = None,
+    model: Model = None,
+    trace: TracePath = None,
     config: Config = None,
 ) -> None:
     """Talk with visitors where nobody sits at a keyboard: a service that stays up.
@@ -367,13 +366,8 @@ def devices(config: Config = None) -> None:
 
 @app.command()
 def doctor(
-    agent: Annotated[
-        str | None,
-        typer.Option(metavar="local|openai|azure|xai|URL", help="Who answers: see `voice run`."),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="M", help="The server's model, by name or file.")
-    ] = None,
+    agent: Agent = None,
+    model: Model = None,
     config: Config = None,
 ) -> None:
     """Check everything that could keep a conversation from working, each with its cure."""

@@ -170,7 +170,28 @@ def test_a_wrong_flag() -> None:
     assert "--input" in done.stderr
 
 
-@pytest.mark.parametrize("name", [[], ["run"], ["serve"], ["models"], ["devices"], ["doctor"]])
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"ACTIVATION": "button"}, "needs a button"),
+        ({"ACTIVATION": "wake-word", "WAKE_WORD": "computer"}, "hey_jarvis"),
+    ],
+    ids=["no button", "no such word"],
+)
+def test_a_kiosk_that_nobody_could_talk_to(settings: dict[str, str], named: str) -> None:
+    environment = {f"VOICE_KIOSK_{key}": value for key, value in settings.items()}
+    done = run_voice("kiosk", env={**environment, "VOICE_KIOSK_STATUS_PORT": "-1"})
+    assert done.returncode == 2
+    assert named in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        [], ["run"], ["replay"], ["kiosk"], ["kiosk", "install"], ["serve"], ["models"],
+        ["devices"], ["doctor"],
+    ],
+)  # fmt: skip
 def test_help_teaches(name: list[str]) -> None:
     done = run_voice(*name, "--help")
     assert done.returncode == 0

@@ -623,6 +623,7 @@ async def test_another_conversation_can_begin_while_the_agent_speaks(tmp_path: P
     )
     assert held.turns()[0]["interrupted"] is True
     assert [item["content"] for item in held.requests[-1]["input"]] == ["and now"]
+    assert held.requests[-1].get("previous_response_id") is None
     names = [one.event for one in held.events]
     assert names.index("turn.completed") < names.index("conversation.begun")
     kept = [journal.items(one.number) for one in journal.conversations()]

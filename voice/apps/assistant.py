@@ -142,7 +142,7 @@ class Assistant:
     def _devices(self) -> Devices:
         (source, sink), audio, clock = self._ends, self._options.audio, self._clock
         if source is None and sink is None:
-            return live_devices(audio, clock, speaker(audio))
+            return live_devices(audio, clock, speaker(audio), microphone(audio))
         heard: AudioInput
         if source is None:
             heard = microphone(audio)

@@ -76,7 +76,7 @@ async def converse_on_screen(load: Callable[[], Options], config: Path, request:
     def choose_ends() -> Ends:
         options = load()
         output = speaker(options.audio)
-        devices = live_devices(options.audio, MonotonicClock(), output)
+        devices = live_devices(options.audio, MonotonicClock(), output, microphone(options.audio))
         folder = next(folders)
         recording = Recording(folder, options, devices) if folder else None
         return Ends(options, devices, output, recording)
@@ -152,11 +152,11 @@ def _devices(
     clock: Clock = VirtualClock() if request.fast else MonotonicClock()
     if source is None and sink is None:
         try:
-            return live_devices(audio, clock, speaker(audio)), None
+            return live_devices(audio, clock, speaker(audio), microphone(audio)), None
         except AudioError as error:
             return _recorded(clock, error, console)
     if source in (None, "mic") and sink in (None, "speaker"):
-        return live_devices(audio, clock, speaker(audio)), None
+        return live_devices(audio, clock, speaker(audio), microphone(audio)), None
     if source in (None, "mic"):
         heard: AudioInput = microphone(audio)
     else:

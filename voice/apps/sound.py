@@ -23,12 +23,12 @@ def speaker(audio: AudioOptions) -> Speaker:
     return Speaker(choose(audio.output or None, "output"))
 
 
-def live_devices(audio: AudioOptions, clock: Clock, output: Speaker) -> Devices:
-    """A microphone beside that speaker. Raises `AudioError`."""
-    heard: AudioInput = microphone(audio)
+def live_devices(audio: AudioOptions, clock: Clock, output: Speaker, source: Microphone) -> Devices:
+    """That speaker, and a microphone that does not hear it where that is wanted."""
+    heard: AudioInput = source
     if audio.echo_cancellation:
         heard = EchoCancellingMicrophone(
-            heard,
+            source,
             output,
             noise_suppression=audio.noise_suppression,
             gain_control=audio.gain_control,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from voice.apps.sound import live_devices
 from voice.audio.devices import Device, Kind, Microphone, Speaker, choose
-from voice.audio.echo import EchoCancellingMicrophone
-from voice.audio.frames import AudioInput
 from voice.audio.portaudio import refresh
 from voice.build import Devices
 from voice.clock import Clock
@@ -33,7 +32,7 @@ def open_ends(audio: AudioOptions, clock: Clock) -> Ends:
     match found:
         case [Device() as output, Device() as heard]:
             speaker = Speaker(output)
-            devices = Devices(_microphone(heard, speaker, audio), speaker, clock, False)
+            devices = live_devices(audio, clock, speaker, Microphone(heard))
             return Ends(devices, heard, speaker)
         case [AudioError() as error, AudioError()]:
             problem = f"there is neither microphone nor speaker: {error.problem}"
@@ -47,15 +46,3 @@ def _find(wanted: str, kind: Kind) -> Device | AudioError:
         return choose(wanted or None, kind)
     except AudioError as error:
         return error
-
-
-def _microphone(device: Device, speaker: Speaker, audio: AudioOptions) -> AudioInput:
-    microphone = Microphone(device)
-    if not audio.echo_cancellation:
-        return microphone
-    return EchoCancellingMicrophone(
-        microphone,
-        speaker,
-        noise_suppression=audio.noise_suppression,
-        gain_control=audio.gain_control,
-    )

@@ -12,6 +12,10 @@ from typing import TextIO
 _log = logging.getLogger("stderr")
 
 
+_END_SECONDS = 0.5
+"""A child that still runs keeps the pipe open, and is not waited for any longer."""
+
+
 @contextmanager
 def kept_for_the_log() -> Iterator[TextIO]:
     """Yields the real stderr; what others write to descriptor 2 meanwhile is logged."""
@@ -19,11 +23,13 @@ def kept_for_the_log() -> Iterator[TextIO]:
         reading, writing = os.pipe()
         os.dup2(writing, 2)
         os.close(writing)
-        Thread(target=_pass_on, args=(reading,), name="stderr", daemon=True).start()
+        passing = Thread(target=_pass_on, args=(reading,), name="stderr", daemon=True)
+        passing.start()
         try:
             yield real
         finally:
             os.dup2(real.fileno(), 2)
+            passing.join(_END_SECONDS)  # the log still needs the real stderr
 
 
 def _pass_on(reading: int) -> None:

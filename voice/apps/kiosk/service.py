@@ -124,9 +124,7 @@ async def _run(service: Service, options: Options) -> None:
     assert task is not None
 
     def stop() -> None:
-        ending = Timer(_GOODBYE_SECONDS, os._exit, (0,))
-        ending.daemon = True
-        ending.start()
+        _end_soon(0)
         service.stop()
         task.cancel()
 
@@ -136,5 +134,12 @@ async def _run(service: Service, options: Options) -> None:
     try:
         await service.run(options)
     except VoiceError:
-        Timer(_GOODBYE_SECONDS, os._exit, (1,)).start()
+        _end_soon(1)
         raise
+
+
+def _end_soon(code: int) -> None:
+    """Whatever still hangs then: a thread of a model, or of a sound server that is gone."""
+    ending = Timer(_GOODBYE_SECONDS, os._exit, (code,))
+    ending.daemon = True  # a program that ends by itself does so with its own code, and at once
+    ending.start()
