@@ -1,8 +1,9 @@
 """A microphone that does not hear the speaker beside it.
 
 The canceller hears what the speaker plays, silence and fades included, at the time at which it is
-heard (`far_end`). Where there is no echo (`echo_path`), the microphone is passed on as it is; where
-the canceller fails (`convergence`), half-duplex is the way out.
+heard (`far_end`). Where there is no echo (`echo_path`) and while nothing is played (`rest`), the
+microphone is passed on as it is; where the canceller fails (`convergence`), half-duplex is the way
+out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from voice.audio.echo_path import EchoPath
 from voice.audio.far_end import LEAD_SECONDS, FarEnd
 from voice.audio.frames import FRAME_SAMPLES, AudioInput, Frame, Int16, level_dbfs
 from voice.audio.residual import SILENCE_DBFS, ResidualEcho
+from voice.audio.rest import Rest
 
 _BLOCKS = FRAME_SAMPLES // BLOCK_SAMPLES
 
@@ -52,6 +54,7 @@ class EchoCancellingMicrophone:
         self._far_end = FarEnd(speaker.rate)
         self._noise_suppression = noise_suppression
         self._gain_control = gain_control
+        self._rest = None if noise_suppression or gain_control else Rest(speaker.rate)
         self._canceller: EchoCanceller | None = None
         self._path = EchoPath()
         self._residual = ResidualEcho()
@@ -106,10 +109,16 @@ class EchoCancellingMicrophone:
 
     def _cleaned(self, frame: Frame) -> Frame:
         assert self._canceller is not None
-        far_dbfs = self._hear_speaker(self._canceller, frame.at)
+        far = self._played(frame.at)
+        if self._rest:
+            heard = self._rest.pass_over(far, len(frame.samples))
+            if heard is None:
+                return frame
+            far = heard
+        far_dbfs = [level_dbfs(block) for block in self._canceller.hear(far)]
         self._path.receive(far_dbfs, level_dbfs(frame.samples))
         cleaned = []
-        for near in np.split(frame.samples, _BLOCKS):
+        for near in frame.samples.reshape(_BLOCKS, BLOCK_SAMPLES):
             clean = self._canceller.clean(near)
             self._watch(far_dbfs, near, clean)
             cleaned.append(clean)
@@ -119,11 +128,11 @@ class EchoCancellingMicrophone:
             return frame
         return Frame(frame.start, np.concatenate(cleaned), frame.at)
 
-    def _hear_speaker(self, canceller: EchoCanceller, until: float) -> list[float]:
-        """Let the canceller hear what was played since the last frame; returns its levels."""
+    def _played(self, until: float) -> Int16:
+        """What the speaker played since the last frame."""
         while self._speaker.played_blocks:
             self._far_end.play(*self._speaker.played_blocks.popleft())
-        return [level_dbfs(block) for block in canceller.hear(self._far_end.take(until))]
+        return self._far_end.take(until)
 
     def _watch(self, far_dbfs: list[float], near: Int16, clean: Int16) -> None:
         clean_dbfs = level_dbfs(clean)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log10
 from typing import Protocol
 
 import numpy as np
@@ -132,4 +133,4 @@ def level_dbfs(samples: Int16) -> float:
     """Root-mean-square level relative to full scale, at least -96 dB (one bit of 16)."""
     wide = samples.astype(np.float32)
     mean_square = float(np.dot(wide, wide)) / max(1, len(wide))
-    return max(-96.0, 10 * float(np.log10(max(mean_square, 1e-3) / 32768.0**2)))
+    return max(-96.0, 10 * log10(max(mean_square, 1e-3) / 32768.0**2))

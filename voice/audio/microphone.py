@@ -76,9 +76,7 @@ class Microphone:
                 taken = self._ring.take(self._block_samples)
             if taken is not None:
                 self._frames.extend(self._framer.feed(*taken))
-            elif is_alive(self._stream, self._called_at, SILENT_SECONDS):
-                await self._wait()
-            else:
+            elif not await self._wait() and not self._alive():
                 problem = f"the microphone {self.device.name!r} delivers no sound any more"
                 raise MicrophoneError(problem, "connect it again, or choose another: voice devices")
         return self._frames.popleft()
@@ -90,10 +88,17 @@ class Microphone:
         if stream is not None:
             await asyncio.to_thread(end_stream, stream)
 
-    async def _wait(self) -> None:
+    async def _wait(self) -> bool:
+        """Whether sound arrived, or `close` was called, within a while."""
         self._arrived.clear()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._arrived.wait(), _LOOK_SECONDS)
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                return await self._arrived.wait()
+        except TimeoutError:
+            return False
+
+    def _alive(self) -> bool:
+        return not self._stream or is_alive(self._stream, self._called_at, SILENT_SECONDS)
 
     def _start(self) -> None:
         sounddevice = portaudio()

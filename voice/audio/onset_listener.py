@@ -9,7 +9,6 @@ there; in reverberant rooms up to nine a minute were (gain 0.6), and in loud noi
 
 from __future__ import annotations
 
-import numpy as np
 import webrtcvad
 
 from voice.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Frame, level_dbfs
@@ -36,7 +35,7 @@ class OnsetListener:
         left of an echo.
         """
         began_at = None
-        for number, block in enumerate(np.split(frame.samples, _BLOCKS), start=1):
+        for number, block in enumerate(frame.samples.reshape(_BLOCKS, _BLOCK_SAMPLES), start=1):
             speech = bool(self._vad.is_speech(block.tobytes(), SAMPLE_RATE))
             if self._detector.receive(level_dbfs(block), speech, floor_dbfs, residual_dbfs):
                 first = frame.start + (number - ONSET_BLOCKS) * _BLOCK_SAMPLES

@@ -21,6 +21,8 @@ def resample(samples: Int16, from_rate: int, to_rate: int) -> Int16:
 
 def mix_down(samples: Int16) -> Int16:
     """The mean of the channels: (n, channels) to (n,)."""
+    if samples.shape[1] == 1:
+        return samples[:, 0]
     mixed: Int16 = np.rint(samples.mean(axis=1)).astype(np.int16)
     return mixed
 

@@ -73,6 +73,13 @@ class SileroVad:
             self._hear(chunk)
         return self._speech
 
+    def forget(self) -> None:
+        """What comes next is the beginning."""
+        self._network.reset()
+        self._waiting = self._waiting[:0]
+        self._silent_samples = 0
+        self._speech = False
+
     def _hear(self, chunk: Int16) -> None:
         probability = self._network.process_samples((chunk / _FULL_SCALE).tolist())
         self._speech = probability >= (self._release if self._speech else self._threshold)

@@ -17,5 +17,5 @@ class JournalOptions:
     is kept on disk."""
 
     retention_days: Annotated[float, Meta(ge=0)] = 30.0
-    """Conversations that nobody went on with for this long are deleted at the next start of
-    `voice run`; 0: never."""
+    """Conversations that nobody went on with for this long are deleted: by `voice kiosk` within an
+    hour, by `voice run` at its next start; 0: never."""

@@ -148,3 +148,25 @@ async def test_a_canceller_that_fails_is_known_to(canceller: list[Canceller]) ->
     microphone, _ = await _run(far, far // 3, canceller, works=False)
     assert microphone.convergence.half_duplex
     assert microphone.erle_db == pytest.approx(0.0)
+
+
+async def test_the_canceller_rests_while_nothing_is_played(canceller: list[Canceller]) -> None:
+    far = np.concatenate([_syllables(1), np.zeros(3 * SAMPLE_RATE, np.int16), _syllables(1)])
+    near = np.full(len(far), 1000, np.int16)
+    _, frames = await _run(far, near, canceller, works=True)
+    heard = np.concatenate([frame.samples for frame in frames])
+    assert set(heard[: 2 * SAMPLE_RATE]) == {10}
+    assert set(heard[3 * SAMPLE_RATE : 4 * SAMPLE_RATE - FRAME_SAMPLES]) == {1000}
+    assert set(heard[4 * SAMPLE_RATE :]) == {10}
+    played = np.concatenate(canceller[0].heard)
+    assert np.array_equal(played[-SAMPLE_RATE:], _syllables(1))
+    assert len(played) < len(far) - SAMPLE_RATE
+
+
+async def test_noise_is_suppressed_without_rest(canceller: list[Canceller]) -> None:
+    microphone = EchoCancellingMicrophone(
+        Microphone(np.full(4 * SAMPLE_RATE, 1000, np.int16)), Speaker(), noise_suppression=True
+    )
+    await microphone.open()
+    while (frame := await microphone.read()) is not None:
+        assert set(frame.samples) == {10}

@@ -14,7 +14,13 @@ from voice.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Int16
 from voice.errors import ModelError
 from voice.listen.gate import GateOptions
 from voice.listen.silero import CHUNK_SAMPLES, SileroVad
-from voice.listen.vad import UnanimousVad, WebRtcVad, choose_vad
+from voice.listen.vad import (
+    CATCH_UP_SECONDS,
+    REST_SECONDS,
+    CascadedVad,
+    WebRtcVad,
+    choose_vad,
+)
 
 _SILENCE = np.zeros(FRAME_SAMPLES, np.int16)
 
@@ -36,11 +42,23 @@ class ScriptedNetwork:
 
 
 class ScriptedVad:
+    """Gives the verdicts in turn, then the last one; notes what it was given."""
+
     def __init__(self, verdicts: Iterable[bool]) -> None:
-        self._verdicts = iter(verdicts)
+        self._verdicts = list(verdicts)
+        self.heard: list[int] = []
+        self.forgot_after: list[int] = []
 
     def is_speech(self, samples: Int16) -> bool:
-        return next(self._verdicts)
+        self.heard.append(int(samples[0]))
+        return self._verdicts[min(len(self.heard), len(self._verdicts)) - 1]
+
+    def forget(self) -> None:
+        self.forgot_after.append(len(self.heard))
+
+
+def _frame(number: int) -> Int16:
+    return np.full(FRAME_SAMPLES, number, np.int16)
 
 
 def _silero(network: ScriptedNetwork, memory_seconds: float = 3.0) -> SileroVad:
@@ -110,11 +128,47 @@ def test_silero_that_cannot_be_loaded_names_the_way_out(monkeypatch: pytest.Monk
         choose_vad(GateOptions())
 
 
-def test_detectors_must_agree_and_all_of_them_hear_every_frame() -> None:
+def test_detectors_must_agree() -> None:
     first, second = [True, True, False, False, True], [True, False, True, False, True]
-    vad = UnanimousVad(ScriptedVad(first), ScriptedVad(second))
+    vad = CascadedVad(ScriptedVad(first), ScriptedVad(second))
     verdicts = [vad.is_speech(_SILENCE) for _ in range(5)]
     assert verdicts == [True, False, False, False, True]
+
+
+_RESTS_AFTER = round(REST_SECONDS * SAMPLE_RATE / FRAME_SAMPLES)
+_CATCHES_UP = round(CATCH_UP_SECONDS * SAMPLE_RATE / FRAME_SAMPLES)
+
+
+def test_the_costly_detector_hears_pauses_between_words() -> None:
+    costly = ScriptedVad([True])
+    vad = CascadedVad(ScriptedVad([True] + [False] * _RESTS_AFTER + [True]), costly)
+    for number in range(_RESTS_AFTER + 2):
+        vad.is_speech(_frame(number))
+    assert costly.heard == list(range(_RESTS_AFTER + 2))
+    assert costly.forgot_after == []
+
+
+def test_the_costly_detector_rests_in_silence_and_then_hears_the_sound_before_the_word() -> None:
+    silent = _RESTS_AFTER + 200
+    costly = ScriptedVad([True])
+    vad = CascadedVad(ScriptedVad([False] * silent + [True]), costly)
+    verdicts = [vad.is_speech(_frame(number)) for number in range(silent)]
+    assert not any(verdicts)
+    assert costly.heard == list(range(_RESTS_AFTER))
+    assert vad.is_speech(_frame(silent))
+    caught_up = costly.heard[_RESTS_AFTER:]
+    assert caught_up == list(range(silent + 1 - _CATCHES_UP, silent + 1))
+    assert costly.forgot_after == [_RESTS_AFTER]
+
+
+def test_silero_that_forgets_begins_with_a_new_chunk() -> None:
+    network = ScriptedNetwork([0.9, 0.0])
+    vad = _silero(network)
+    vad.is_speech(np.ones(CHUNK_SAMPLES + 100, np.int16))
+    vad.forget()
+    assert not vad.is_speech(np.zeros(CHUNK_SAMPLES, np.int16))
+    assert network.resets_after == [1]
+    assert network.heard[1] == [0.0] * CHUNK_SAMPLES
 
 
 def test_webrtc_tells_silence() -> None:
@@ -122,6 +176,6 @@ def test_webrtc_tells_silence() -> None:
 
 
 def test_the_options_choose_the_detector() -> None:
-    assert isinstance(choose_vad(GateOptions()), UnanimousVad)
+    assert isinstance(choose_vad(GateOptions()), CascadedVad)
     assert isinstance(choose_vad(GateOptions(detector="webrtc")), WebRtcVad)
     assert isinstance(choose_vad(GateOptions(detector="silero")), SileroVad)

@@ -10,7 +10,7 @@ from voice.apps.kiosk.buttons import open_buttons
 from voice.apps.kiosk.visitors import Note
 from voice.apps.kiosk.visits import Action, Began, Ended, Listened, Silenced, Visits
 from voice.apps.kiosk.wake import WakeListener
-from voice.audio.frames import SAMPLE_RATE, Frame
+from voice.audio.frames import FRAME_SAMPLES, SAMPLE_RATE, Frame
 from voice.clock import Clock
 from voice.config import KioskOptions
 from voice.errors import UsageError
@@ -43,6 +43,7 @@ class Activation:
         )
         self._session: Session | None = None
         self._listener: WakeListener | None = None
+        self._lost_frames = 0  # of the listener's, as far as they were told
 
     def __call__(self, event: TraceEvent) -> None:
         """Follow what happens; what is noted meanwhile comes in here again, and changes nothing."""
@@ -76,7 +77,10 @@ class Activation:
                     self.look()
 
     def look(self) -> None:
-        """Do what is due."""
+        """Do what is due, and tell what the wake word's thread was too late for."""
+        if self._listener and (lost := self._listener.lost - self._lost_frames):
+            self._lost_frames += lost
+            self._note("wake.lost", {"seconds": lost * FRAME_SAMPLES / SAMPLE_RATE})
         self._perform(self._visits.timeout(self._clock.now()))
 
     def _tap(self, frame: Frame) -> None:

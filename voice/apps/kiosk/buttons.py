@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-from voice.apps.console import read_lines
 from voice.apps.kiosk.state_socket import bind_private
 from voice.config import KioskOptions
 from voice.errors import UsageError
 
 _MOST_CLIENTS = 8
+
+_READ_BYTES = 65_536
+_LONGEST_LINE_BYTES = 1000
 
 
 def refusal(line: str) -> str:
@@ -32,13 +35,46 @@ def is_press(line: str) -> bool:
 async def open_buttons(options: KioskOptions, press: Callable[[], None]) -> AsyncIterator[None]:
     """Call `press` for each press. Raises `UsageError`."""
     if options.button == "stdin":
-        read_lines(lambda line: press() if line is not None and is_press(line) else None)
-        yield
+        with _listen_to_stdin(press):
+            yield
     elif options.button == "socket":
         async with _serve(_socket_path(options), press):
             yield
     else:
         yield
+
+
+@contextlib.contextmanager
+def _listen_to_stdin(press: Callable[[], None]) -> Iterator[None]:
+    """On the loop itself, not on a thread: whoever comes next reads the next line."""
+    loop, rest, file = asyncio.get_running_loop(), b"", -1
+
+    def read() -> None:
+        nonlocal rest
+        try:
+            block = os.read(file, _READ_BYTES)
+        except OSError:
+            block = b""
+        *lines, rest = (rest + block).split(b"\n")
+        rest = rest[-_LONGEST_LINE_BYTES:]
+        for line in lines:
+            if is_press(line.decode("utf-8", "replace")):
+                press()
+        if not block:
+            loop.remove_reader(file)
+
+    try:
+        file = sys.stdin.fileno()
+        loop.add_reader(file, read)
+    except (AttributeError, OSError, ValueError) as error:  # nothing, a file, or it is closed
+        raise UsageError(
+            "nobody can press a button on this standard input",
+            'give it a terminal or a pipe, or set button = "socket" in [kiosk]',
+        ) from error
+    try:
+        yield
+    finally:
+        loop.remove_reader(file)
 
 
 def _socket_path(options: KioskOptions) -> Path:

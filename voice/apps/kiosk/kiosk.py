@@ -20,6 +20,7 @@ from voice.apps.kiosk.faults import Action, Faults, Said, Told, name_of
 from voice.apps.kiosk.notify import Notifier
 from voice.apps.kiosk.probes import discard_damaged
 from voice.apps.kiosk.probing import Probing
+from voice.apps.kiosk.retention import forget_in_time
 from voice.apps.kiosk.visitors import Note, Visitors
 from voice.apps.kiosk.watchdog import Watchdog
 from voice.audio.frames import Frame
@@ -81,6 +82,7 @@ class Kiosk:
             beside = [
                 tasks.create_task(self._visitors.run()),
                 tasks.create_task(self._look_after()),
+                tasks.create_task(forget_in_time(lambda: self._options.journal)),
             ]
             try:
                 while self._replacement is None:

@@ -69,6 +69,16 @@ def test_a_wake_word_opens_the_ear_and_the_end_of_the_visit_closes_it() -> None:
     assert hall.passes(22.0) == [("clear timers",), ("begin anew",), ("visit.ended", "silence")]
 
 
+def test_sound_in_which_no_wake_word_was_listened_for_is_told_once() -> None:
+    hall = Hall(activation="wake-word")
+    listener: Any = SimpleNamespace(lost=0)
+    hall.activation._listener = listener
+    assert hall.passes(1.0) == []
+    listener.lost = 25
+    assert hall.passes(0.1) == [("wake.lost", 0.5)]
+    assert hall.passes(0.1) == []
+
+
 def test_a_press_interrupts_the_agent() -> None:
     hall = Hall(activation="button", button="stdin")
     hall.activation._press()

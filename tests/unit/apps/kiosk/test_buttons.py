@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,3 +56,44 @@ def test_a_socket_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="cannot be opened"):
         asyncio.run(press())
+
+
+async def test_after_a_reload_lines_on_stdin_press_for_the_new_kiosk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read, write = os.pipe()
+    presses: asyncio.Queue[str] = asyncio.Queue()
+    with os.fdopen(read) as stdin, os.fdopen(write, "wb", buffering=0) as hand:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        for kiosk in ("old", "new"):
+            async with open_buttons(
+                KioskOptions(button="stdin"), partial(presses.put_nowait, kiosk)
+            ):
+                hand.write(b"press\r\nrelease\nwhat\n\npr")
+                hand.write(b"ess\n")
+                assert [await presses.get() for _ in range(3)] == [kiosk] * 3
+    assert presses.empty()
+
+
+async def test_a_stdin_that_has_ended_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    with os.fdopen(read) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        async with open_buttons(KioskOptions(button="stdin"), lambda: None):
+            os.close(write)
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert not asyncio.get_running_loop().remove_reader(read)
+
+
+async def test_a_stdin_that_nobody_can_type_on_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "lines"
+    file.write_text("press\n")
+    with file.open() as stdin:
+        for none in (stdin, None):
+            monkeypatch.setattr(sys, "stdin", none)
+            with pytest.raises(UsageError, match="nobody can press"):
+                async with open_buttons(KioskOptions(button="stdin"), lambda: None):
+                    pass
