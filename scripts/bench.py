@@ -53,7 +53,8 @@ def session(
     sink = _sink("session", out, old)
     result = measure_session(agent, starts, turns)
     for name, value in result.items():
-        print(f"{name:28} {value}")
+        if name != "samples":
+            print(f"{name:28} {value}")
     sink.save(result)
     sink.compare()
 

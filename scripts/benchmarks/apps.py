@@ -24,14 +24,22 @@ TARGETS = {
 def measure_apps(parts: Sequence[str], quick: bool) -> dict[str, Any]:
     """The figures of these parts of `PARTS`, and the verdicts on their targets."""
     figures: dict[str, Any] = {}
+    samples: dict[str, list[float]] = {}
     conditions = {
         "machine": machine(), "code": code_version(), "quick": quick, "load_before": load(),
     }  # fmt: skip
     for name in parts:
-        figures |= PARTS[name](quick)
+        found = PARTS[name](quick)
+        samples |= found.pop("samples", {})
+        figures |= found
     figures.pop("conditions", None)
     conditions["load_after"] = load()
-    return {"conditions": conditions, "targets": verdicts(figures, TARGETS), "figures": figures}
+    return {
+        "conditions": conditions,
+        "targets": verdicts(figures, TARGETS),
+        "figures": figures,
+        "samples": samples,
+    }
 
 
 def _soak(quick: bool) -> dict[str, Any]:

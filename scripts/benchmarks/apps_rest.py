@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks.figures import quantile, rounded
+from scripts.benchmarks.figures import kept, quantile, rounded
 from scripts.benchmarks.peers_cost import cost
 from tests.support.programs import running, script_server
 from tests.support.rig import AudioRig
@@ -29,13 +29,16 @@ def measure_rest(quick: bool) -> dict[str, Any]:
     """
     starts, seconds = (1, 5.0) if quick else (5, 30.0)
     figures: dict[str, Any] = {}
+    samples: dict[str, list[float]] = {}
     for program, arguments in PROGRAMS.items():
         for ending, agent in AGENTS.items():
             began, cpu, rss = _measure(arguments, agent, starts, seconds)
             figures[f"{program}_start_to_listening_s{ending}"] = rounded(quantile(began, 0.5))
+            samples[f"{program}_start_to_listening_s{ending}"] = kept(began)
             figures[f"{program}_idle_cpu_percent{ending}"] = rounded(100 * cpu, 1)
             figures[f"{program}_rss_mb{ending}"] = rounded(rss, 0)
-    return figures | {"rest_starts": starts, "rest_idle_seconds": seconds}
+    counts = {"rest_starts": starts, "rest_idle_seconds": seconds}
+    return figures | counts | {"samples": samples}
 
 
 def _measure(

@@ -5,7 +5,8 @@
 
 Benchmarks hand over what they have, in shapes of their own: nested numbers, names that end in
 `_p50` and `_p95`, records. A single number is the median of nothing else; `samples` are there
-where the benchmark keeps them.
+where the benchmark keeps them: in its records, or as `{"samples": {figure: values}}`, by the name
+that the figure has here (`stop_ms`, for `stop_ms_p50`) and in its unit.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _NOT_FIGURES = frozenset(
     (
         *("ablation", "clips", "code", "conditions", "failures", "fairness", "false_turns"),
         *("load_after", "load_before", "machine", "n", "output_rate", "records", "rounds"),
-        *("targets", "targets_ms", "tradeoff", "units", "verdicts", "worst_clips"),
+        *("samples", "targets", "targets_ms", "tradeoff", "units", "verdicts", "worst_clips"),
     )
 )
 
@@ -90,7 +91,7 @@ def shaped(
         "benchmark": benchmark,
         "conditions": {**conditions, "machine": machine},
         "figures": [figure.row() for figure in found],
-        "details": dict(result),
+        "details": {name: value for name, value in result.items() if name != "samples"},
     }
 
 
@@ -113,6 +114,10 @@ def figures(benchmark: str, result: Result, targets: Mapping[str, Target]) -> li
             figure.targets.append({"of": what, "limit": str(target), "verdict": verdict})
     for stem, samples in _SAMPLES.get(benchmark, _no_samples)(result):
         if stem in found:
+            found[stem].samples = list(samples)
+    for stem, samples in result.get("samples", {}).items():
+        if samples:  # of nothing there is no figure
+            assert stem in found, f"samples of no figure: {stem}"
             found[stem].samples = list(samples)
     return list(found.values())
 

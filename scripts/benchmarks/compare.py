@@ -16,6 +16,10 @@ FEWEST_SAMPLES = 5
 SAME_SHARE = 0.05
 """Medians that differ by no more are the same to anybody."""
 
+DRIFT_RATIO = 1.3
+"""Two runs of the same code on a machine that was not quiet differed so much (0.91 and 1.19 ms of a
+tool's overhead, 120 samples each), which samples of one run cannot show."""
+
 _RESAMPLES = 2000
 _INTERVAL = (2.5, 97.5)
 
@@ -73,7 +77,7 @@ def verdict(figure: str, old: float, new: float, interval: tuple[float, float] |
     """`same`, `better`, `worse`, `other`, or that it cannot be told.
 
     Without an interval only equal values are the same, and no difference is called more than
-    chance.
+    chance; nor is one that two runs of the same code may have.
     """
     if interval is None:
         same = abs(new - old) <= SAME_SHARE * abs(old)
@@ -83,6 +87,8 @@ def verdict(figure: str, old: float, new: float, interval: tuple[float, float] |
         return "same"
     if low <= 1 <= high:
         return "too noisy to tell"
+    if 1 / DRIFT_RATIO < new / old < DRIFT_RATIO:
+        return "no more than two runs of the same code"
     better = direction(figure) * (1 if low > 1 else -1)
     return {1: "better", -1: "worse", 0: "other"}[better]
 

@@ -28,6 +28,9 @@ PACKAGES = (
 )
 """Those on whose speed most figures depend."""
 
+MOST_SAMPLES = 500
+"""Of a figure, in a file: enough to judge noise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -55,6 +58,17 @@ def quantile(values: Sequence[float], share: float) -> float | None:
 def rounded(value: float | None, digits: int = 3) -> float | None:
     """For people and for short files."""
     return None if value is None else round(value, digits)
+
+
+def kept(values: Sequence[float], scale: float = 1.0) -> list[float]:
+    """The samples that are written: `scale` times (1e3: from seconds to ms) at most 500 values."""
+    chosen = values
+    if (count := len(values)) > MOST_SAMPLES:
+        # Evenly spaced by size, so that the quantiles stay. In order of time the same places of
+        # each chain of calls would be taken.
+        ranked, twice = sorted(values), 2 * MOST_SAMPLES
+        chosen = [ranked[(2 * n + 1) * count // twice] for n in range(MOST_SAMPLES)]
+    return [round(scale * value, 4) for value in chosen]
 
 
 def verdicts(figures: Mapping[str, Any], targets: Mapping[str, Target]) -> dict[str, str]:

@@ -39,6 +39,7 @@ def measure_parts(
 ) -> dict[str, Any]:
     """The figures of these parts, the verdicts on their targets, and the conditions.
 
+    What a part hands over as `samples` (by figure, in its unit) stands beside the figures.
     `save` is given what is known after each part. A part whose model is missing is left out.
     Raises `TimeoutError` when a part takes longer than `limit_seconds`.
     """
@@ -52,13 +53,16 @@ def measure_parts(
         "left_out": {},
     }
     figures: dict[str, Any] = {}
-    result = {"conditions": conditions, "targets": {}, "figures": figures}
+    samples: dict[str, list[float]] = {}
+    result = {"conditions": conditions, "targets": {}, "figures": figures, "samples": samples}
     for name, part in parts.items():
         print(f"{name} …", file=sys.stderr, flush=True)
         conditions["load_before_parts"][name] = load()
         began = time.monotonic()
         try:
-            figures |= asyncio.run(_within(limit_seconds, part.quick if quick else part.full))
+            found = asyncio.run(_within(limit_seconds, part.quick if quick else part.full))
+            samples |= found.pop("samples", {})
+            figures |= found
         except ModelError as error:
             conditions["left_out"][name] = str(error)
         conditions["seconds_of_parts"][name] = rounded(time.monotonic() - began, 1)

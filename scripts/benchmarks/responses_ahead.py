@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from scripts.benchmarks.figures import rounded
+from scripts.benchmarks.figures import kept, rounded
 from scripts.benchmarks.responses_caller import Caller, calling
 from voice.models.resolve import SMALL_LLM, weights
 from voice.responses.options import INSTRUCTIONS, AgentOptions
@@ -63,11 +63,13 @@ async def measure_ahead(repeats: int, turns: int) -> dict[str, Any]:
                 async with calling(url, options, key=key) as caller:
                     of_way.append([await _ask(caller, 2 * number + n) for n in range(turns)])
     figures: dict[str, Any] = {"input_ahead_repeats": repeats, "input_ahead_model": SMALL_LLM}
+    samples: dict[str, list[float]] = {}
     for way, of_way in times.items():
         for turn, name in enumerate(("first", "later")[:turns]):
             seconds = [one[turn] for one in of_way]
-            figures[f"first_token_ms_input_{way}_{name}_turn"] = _median_ms(seconds)
-    return figures
+            figure = f"first_token_ms_input_{way}_{name}_turn"
+            figures[figure], samples[figure] = _median_ms(seconds), kept(seconds, 1e3)
+    return figures | {"samples": samples}
 
 
 async def measure_eager(repeats: int) -> dict[str, Any]:
@@ -85,10 +87,15 @@ async def measure_eager(repeats: int) -> dict[str, Any]:
         for number in range(repeats):
             for (lead, eager), seconds in times.items():
                 seconds.append(await _ask(early if eager else late, number, lead))
-    return {
-        f"first_token_ms_eager_{'on' if eager else 'off'}_likely_end_{lead:g}s": _median_ms(seconds)
+    by_figure = {
+        f"first_token_ms_eager_{'on' if eager else 'off'}_likely_end_{lead:g}s": seconds
         for (lead, eager), seconds in times.items()
-    } | {"eager_repeats": repeats}
+    }
+    return {
+        **{figure: _median_ms(seconds) for figure, seconds in by_figure.items()},
+        "eager_repeats": repeats,
+        "samples": {figure: kept(seconds, 1e3) for figure, seconds in by_figure.items()},
+    }
 
 
 async def _ask(caller: Caller, number: int, lead_seconds: float = 0.0) -> float:

@@ -19,7 +19,7 @@ from typing import Any
 from openai import AsyncOpenAI
 from websockets.asyncio.client import connect
 
-from scripts.benchmarks.figures import rounded
+from scripts.benchmarks.figures import kept, rounded
 from scripts.benchmarks.responses_caller import Caller, calling, sender
 from voice.responses.options import AgentOptions
 from voice.responses.signals import AnswerWritten, TextReceived
@@ -64,7 +64,7 @@ async def measure_events(repeats: int, answers: int, paced_answers: int) -> dict
                 for name, read in readers.items():
                     fast[name].append(await _cost(read, answers, 0))
                     paced[name].append(await _cost(read, paced_answers, 4000))
-    return _figures(fast, paced)
+    return _figures(fast, paced) | {"samples": _samples(fast, paced)}
 
 
 def _figures(fast: _Costs, paced: _Costs) -> dict[str, Any]:
@@ -89,6 +89,20 @@ def _figures(fast: _Costs, paced: _Costs) -> dict[str, Any]:
             name: [rounded(cost.cpu_us, 2) for cost in costs] for name, costs in fast.items()
         },
     }
+
+
+def _samples(fast: _Costs, paced: _Costs) -> dict[str, list[float]]:
+    """What lies behind the figures, a value of each repeat."""
+    samples = {
+        "events_per_second": kept([1e6 / cost.wall_us for cost in fast["ours"]]),
+        "paced_events_per_second": kept([1e6 / cost.wall_us for cost in paced["ours"]]),
+    }
+    for name, start in (("ours", ""), ("sdk", "sdk_"), ("websockets", "websockets_")):
+        samples[f"{start}cpu_per_event_us"] = kept([cost.cpu_us for cost in fast[name]])
+        samples[f"{start}core_share_at_4000"] = kept(
+            [cost.cpu_us / cost.wall_us for cost in paced[name]]
+        )
+    return samples
 
 
 def _per_second(costs: Sequence[_Cost]) -> int:

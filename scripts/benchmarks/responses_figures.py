@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scripts.benchmarks.figures import Target, quantile, rounded
+from scripts.benchmarks.figures import Target, kept, quantile, rounded
 
 DELAYED_SECONDS = 0.02
 """A turn that waits so much longer than the median of undisturbed ones counts as delayed."""
@@ -26,9 +26,8 @@ def rotation_figures(times: Sequence[float], rotated: Sequence[bool]) -> dict[st
 
     `rotated` tells for each turn whether that happened since the turn before.
     """
-    undisturbed = [one for one, after in zip(times, rotated, strict=True) if not after]
-    median = statistics.median(undisturbed or times)
-    gaps = [one - median for one, after in zip(times, rotated, strict=True) if after]
+    undisturbed, gaps = _apart(times, rotated)
+    median = statistics.median(undisturbed)
     return {
         "delayed_turns": sum(one - median > DELAYED_SECONDS for one in times),
         "rotation_gap_ms_p50": _ms(quantile(gaps, 0.5)),
@@ -37,6 +36,22 @@ def rotation_figures(times: Sequence[float], rotated: Sequence[bool]) -> dict[st
         "rotation_turns": len(times),
         "undisturbed_first_token_ms_p50": _ms(median),
     }
+
+
+def rotation_samples(times: Sequence[float], rotated: Sequence[bool]) -> dict[str, list[float]]:
+    """What lies behind these figures, in ms; of the same times."""
+    undisturbed, gaps = _apart(times, rotated)
+    return {
+        "rotation_gap_ms": kept(gaps, 1e3),
+        "undisturbed_first_token_ms": kept(undisturbed, 1e3),
+    }
+
+
+def _apart(times: Sequence[float], rotated: Sequence[bool]) -> tuple[Sequence[float], list[float]]:
+    """Undisturbed turns (all, if there are none), and how far the others exceed their median."""
+    undisturbed = [one for one, after in zip(times, rotated, strict=True) if not after] or times
+    median = statistics.median(undisturbed)
+    return undisturbed, [one - median for one, after in zip(times, rotated, strict=True) if after]
 
 
 def _ms(seconds: float | None) -> float | None:

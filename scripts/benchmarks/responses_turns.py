@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from scripts.benchmarks.figures import quantile, rounded
+from scripts.benchmarks.figures import kept, quantile, rounded
 from scripts.benchmarks.responses_caller import (
     LOCAL,
     Caller,
@@ -26,7 +26,7 @@ from scripts.benchmarks.responses_caller import (
     script_server,
     toolbox,
 )
-from scripts.benchmarks.responses_figures import rotation_figures
+from scripts.benchmarks.responses_figures import rotation_figures, rotation_samples
 from scripts.benchmarks.responses_server import Scripted
 from voice.responses.options import AgentOptions
 from voice.responses.requests import Features
@@ -129,6 +129,7 @@ async def measure_bargein(repeats: int) -> dict[str, Any]:
         "bargein_to_next_request_ms_p50": _ms(quantile(delays, 0.5)),
         "bargein_to_next_request_ms_p95": _ms(quantile(delays, 0.95)),
         "bargein_repeats": len(delays),
+        "samples": {"bargein_to_next_request_ms": kept(delays, 1e3)},
     }
 
 
@@ -151,7 +152,7 @@ async def measure_rotation(turns: int) -> dict[str, Any]:
                 rotated.append(caller.noted["connection.rotated"] > before)
                 before = caller.noted["connection.rotated"]
                 await asyncio.sleep(pause.uniform(0.0, 0.12))
-    return rotation_figures(times, rotated)
+    return rotation_figures(times, rotated) | {"samples": rotation_samples(times, rotated)}
 
 
 async def measure_recovery(repeats: int) -> dict[str, Any]:
@@ -188,6 +189,7 @@ async def measure_recovery(repeats: int) -> dict[str, Any]:
         "recovery_answer_ms_p50": _ms(quantile(amid, 0.5)),
         "recovery_answer_ms_p95": _ms(quantile(amid, 0.95)),
         "recovery_repeats": repeats,
+        "samples": {"recovery_idle_ms": kept(idle, 1e3), "recovery_answer_ms": kept(amid, 1e3)},
     }
 
 

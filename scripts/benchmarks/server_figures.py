@@ -25,11 +25,17 @@ def first_token_ratios(seconds: Mapping[str, Mapping[int, Sequence[float]]]) -> 
     websocket, warm = seconds["websocket"], seconds["warm"]
     first, last = min(websocket), max(websocket)
     median = statistics.median(websocket[last])
-    pairs = zip(websocket[last], warm[last], strict=True)
     return {
         "first_token_websocket_to_cold": rounded(median / statistics.median(seconds["cold"][last])),
-        "first_token_websocket_to_warm": rounded(statistics.median(a / b for a, b in pairs)),
+        "first_token_websocket_to_warm": rounded(
+            statistics.median(ratios_to_warm(websocket[last], warm[last]))
+        ),
         "first_token_websocket_last_turn_to_first": rounded(
             median / statistics.median(websocket[first])
         ),
     }
+
+
+def ratios_to_warm(websocket: Sequence[float], warm: Sequence[float]) -> list[float]:
+    """Of each time to its neighbour."""
+    return [one / other for one, other in zip(websocket, warm, strict=True)]

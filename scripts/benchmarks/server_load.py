@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from scripts.benchmarks.figures import rounded
+from scripts.benchmarks.figures import kept, rounded
 from scripts.benchmarks.responses_caller import sender
 from scripts.benchmarks.server_reader import RawReader, ServerGauges, raw_readers, read_all
 
@@ -47,6 +47,7 @@ def measure_events(
     one = [ask(1, answers) for _ in range(repeats)]
     many = [ask(connections, 1) for _ in range(repeats)]
     share = words / (words + EVENTS_AROUND)
+    reader_rates = _reader_rates(answers)
     return {
         "relayed_events_per_second": _per_second(one),
         "overhead_us_per_event": _cpu_us(one),
@@ -58,10 +59,22 @@ def measure_events(
         "reader_core_share": rounded(
             statistics.median(cost.reader_cpu_seconds / cost.wall_seconds for cost in one)
         ),
-        "reader_events_per_second_at_most": _reader_limit(answers),
+        "reader_events_per_second_at_most": round(statistics.median(reader_rates)),
         "overhead_us_per_event_of_repeats": [
             rounded(cost.cpu_seconds / cost.events * 1e6, 2) for cost in one
         ],
+        "samples": {
+            "relayed_events_per_second": kept(_rates(one)),
+            "overhead_us_per_event": kept(_cpu(one), 1e6),
+            "overhead_us_per_event_wall": kept([1 / rate for rate in _rates(one)], 1e6),
+            "tokens_per_second_relayed": kept(_rates(one), share),
+            f"tokens_per_second_relayed_{connections}_connections": kept(_rates(many), share),
+            f"overhead_us_per_event_{connections}_connections": kept(_cpu(many), 1e6),
+            "reader_core_share": kept(
+                [cost.reader_cpu_seconds / cost.wall_seconds for cost in one]
+            ),
+            "reader_events_per_second_at_most": kept(reader_rates),
+        },
     }
 
 
@@ -81,7 +94,7 @@ def _relay(url: str, key: str, words: int, connections: int, answers: int) -> _C
     return _Cost(events, cpu, wall, own_cpu)
 
 
-def _reader_limit(answers: int) -> int:
+def _reader_rates(answers: int) -> list[float]:
     """How many events a second the reader reads, of a sender that has encoded them before."""
     rates = []
     with sender() as url, closing(RawReader(url, "")) as reader:
@@ -90,15 +103,25 @@ def _reader_limit(answers: int) -> int:
             reader.ask(input=f"{_SENT_DELTAS} at 0")
             reader.read_answer()
             rates.append((reader.tally.events - before) / (time.monotonic() - began))
-    return round(statistics.median(rates))
+    return rates
+
+
+def _rates(costs: Sequence[_Cost]) -> list[float]:
+    """Events a second."""
+    return [cost.events / cost.wall_seconds for cost in costs]
+
+
+def _cpu(costs: Sequence[_Cost]) -> list[float]:
+    """Seconds of the server's CPU for an event."""
+    return [cost.cpu_seconds / cost.events for cost in costs]
 
 
 def _per_second(costs: Sequence[_Cost]) -> int:
-    return round(statistics.median(cost.events / cost.wall_seconds for cost in costs))
+    return round(statistics.median(_rates(costs)))
 
 
 def _cpu_us(costs: Sequence[_Cost]) -> float | None:
-    return rounded(statistics.median(cost.cpu_seconds / cost.events for cost in costs) * 1e6, 2)
+    return rounded(statistics.median(_cpu(costs)) * 1e6, 2)
 
 
 def _wall_us(costs: Sequence[_Cost]) -> float | None:

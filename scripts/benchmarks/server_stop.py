@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 from websockets.sync.client import ClientConnection, connect
 
-from scripts.benchmarks.figures import quantile, rounded
+from scripts.benchmarks.figures import kept, quantile, rounded
 from scripts.benchmarks.responses_turns import sentence
 from scripts.benchmarks.server_reader import ServerGauges
 from scripts.benchmarks.server_talk import question
@@ -66,6 +66,12 @@ def measure_stop(url: str, key: str, repeats: int, long_words: int) -> dict[str,
         "cancel_to_first_token_ms_p95": _ms(quantile(after, 0.95)),
         "first_token_ms_beside_another_p50": _ms(statistics.median(beside)),
         "stop_repeats": repeats,
+        "samples": {
+            **_stop_samples("writing", writing),
+            **_stop_samples("reading", reading),
+            "cancel_to_first_token_ms": kept(after, 1e3),
+            "first_token_ms_beside_another": kept(beside, 1e3),
+        },
     }
 
 
@@ -103,6 +109,13 @@ def _stop_figures(doing: str, stopped: Sequence[_Stopped]) -> dict[str, float | 
         f"stop_ms_{doing}_p50": _ms(statistics.median(seconds)),
         f"stop_ms_{doing}_max": _ms(max(seconds)),
         f"stop_cpu_ms_{doing}_p50": _ms(statistics.median(one.cpu_seconds for one in stopped)),
+    }
+
+
+def _stop_samples(doing: str, stopped: Sequence[_Stopped]) -> dict[str, list[float]]:
+    return {
+        f"stop_ms_{doing}": kept([one.seconds for one in stopped], 1e3),
+        f"stop_cpu_ms_{doing}": kept([one.cpu_seconds for one in stopped], 1e3),
     }
 
 

@@ -26,9 +26,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from scripts.benchmarks.figures import rounded
+from scripts.benchmarks.figures import kept, rounded
 from scripts.benchmarks.responses_caller import toolbox
-from scripts.benchmarks.server_figures import first_token_ratios
+from scripts.benchmarks.server_figures import first_token_ratios, ratios_to_warm
 from scripts.benchmarks.server_ways import Answered, HttpWay, WebSocketWay, http_way, websocket_way
 
 _INSTRUCTIONS = (
@@ -225,7 +225,19 @@ def _figures(
     figures["tokens_computed_of_each_turn"] = [
         one.input_tokens - one.cached_tokens for one in by_turn
     ]
-    return figures
+    return figures | {"samples": _samples(seconds)}
+
+
+def _samples(seconds: Mapping[str, Mapping[int, Sequence[float]]]) -> dict[str, list[float]]:
+    """What lies behind the figures, by way and turn: in ms, and ratios."""
+    last = max(seconds["websocket"])
+    to_warm = ratios_to_warm(seconds["websocket"][last], seconds["warm"][last])
+    samples = {
+        f"first_token_ms_{way}_turn_{turn}": kept(times, 1e3)
+        for way, of_way in seconds.items()
+        for turn, times in of_way.items()
+    }
+    return samples | {"first_token_websocket_to_warm": kept(to_warm)}
 
 
 def _detail(answers: Sequence[Answered]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks.figures import ROOT, load, quantile, rounded
+from scripts.benchmarks.figures import ROOT, kept, load, quantile, rounded
 from tests.support.programs import Running, running, script_server, speech_samples
 from tests.support.rig import AudioRig, available
 
@@ -50,6 +50,11 @@ def measure_session(agent: str, starts: int, turns: int) -> dict[str, Any]:
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
         "load_before": load_before,
         "load_after": load(),
+        "samples": {
+            "start_seconds": kept(figures["start"]),
+            "voice_to_voice": kept(figures["v2v"]),
+            "traced_voice_to_voice": kept(figures["traced_v2v"]),
+        },
     }
 
 

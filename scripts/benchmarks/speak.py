@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.benchmarks.figures import code_version, load, machine, quantile, rounded
+from scripts.benchmarks.figures import code_version, kept, load, machine, quantile, rounded
 from scripts.benchmarks.speak_hearing import heard
 from scripts.benchmarks.speak_texts import CLAUSES
 from voice.models.resolve import weights
@@ -78,10 +78,13 @@ def measure_speak(voice: str, rounds: int, threads: Sequence[int]) -> dict[str, 
         "output_rate": OUTPUT_RATE,
         "rounds": rounds,
         "threads": {},
+        "samples": {},
     }
     for count in threads:
         print(f"{count} threads", file=sys.stderr)
-        result["threads"][str(count)] = _measure(model, rounds, count)
+        figures, samples = _measure(model, rounds, count)
+        result["threads"][str(count)] = figures
+        result["samples"] |= {f"threads.{count}.{name}": of for name, of in samples.items()}
     result["heard"] = heard(model)
     result["memory_mb"] = {kind: _peak_memory_mb(model, kind) for kind in ("windows", "whole")}
     result |= {
@@ -94,7 +97,10 @@ def measure_speak(voice: str, rounds: int, threads: Sequence[int]) -> dict[str, 
     return result
 
 
-def _measure(model: Path, rounds: int, threads: int) -> dict[str, Any]:
+def _measure(
+    model: Path, rounds: int, threads: int
+) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """The figures, and the samples behind those that have some."""
     config = load_config(model)
     began = time.perf_counter()
     graph = load_graph(model, config, threads)
@@ -114,11 +120,13 @@ def _measure(model: Path, rounds: int, threads: int) -> dict[str, Any]:
         for words, clauses in CLAUSES.items():
             for clause in clauses[: None if number else 1]:  # the first round warms up
                 for kind, synthesizer in voices.items():
-                    kept = times[kind, words] if number else _Times()
-                    kept.add(synthesizer, clause)
+                    noted = times[kind, words] if number else _Times()
+                    noted.add(synthesizer, clause)
     figures: dict[str, Any] = {"load_seconds": rounded(load_seconds)}
+    samples: dict[str, list[float]] = {}
     for words in CLAUSES:
         figures |= _figures(words, times["windows", words], times["whole", words])
+        samples |= _samples(words, times["windows", words], times["whole", words])
     for kind in graphs:
         of_kind = [times[kind, words] for words in CLAUSES]
         work, sound = sum(sum(one.all) for one in of_kind), sum(sum(one.sound) for one in of_kind)
@@ -129,18 +137,31 @@ def _measure(model: Path, rounds: int, threads: int) -> dict[str, Any]:
     figures["slack_ms_min"] = _ms(min(slack))
     if isinstance(graph, Staged):
         figures["chunk_error"] = float(f"{_chunk_error(graph, model):.2g}")
-    return figures
+    return figures, samples
 
 
 def _figures(words: int, windows: _Times, whole: _Times) -> dict[str, Any]:
-    ratios = [one / other for one, other in zip(windows.first, whole.first, strict=True)]
     return {
         f"first_sound_ms_p50_{words}_words": _ms(quantile(windows.first, 0.5)),
         f"first_sound_ms_p95_{words}_words": _ms(quantile(windows.first, 0.95)),
         f"first_sound_cpu_ms_p50_{words}_words": _ms(quantile(windows.first_cpu, 0.5)),
         f"whole_first_sound_ms_p50_{words}_words": _ms(quantile(whole.first, 0.5)),
-        f"first_sound_ratio_p50_{words}_words": rounded(quantile(ratios, 0.5)),
+        f"first_sound_ratio_p50_{words}_words": rounded(quantile(_ratios(windows, whole), 0.5)),
     }
+
+
+def _samples(words: int, windows: _Times, whole: _Times) -> dict[str, list[float]]:
+    """What lies behind the figures, clause by clause: in ms, and ratios."""
+    return {
+        f"first_sound_ms_{words}_words": kept(windows.first, 1e3),
+        f"first_sound_cpu_ms_{words}_words": kept(windows.first_cpu, 1e3),
+        f"whole_first_sound_ms_{words}_words": kept(whole.first, 1e3),
+        f"first_sound_ratio_{words}_words": kept(_ratios(windows, whole)),
+    }
+
+
+def _ratios(windows: _Times, whole: _Times) -> list[float]:
+    return [one / other for one, other in zip(windows.first, whole.first, strict=True)]
 
 
 def _chunk_error(graph: Staged, model: Path) -> float:

@@ -16,7 +16,14 @@ from typing import Any
 
 from scripts.benchmarks.responses_caller import LOCAL, Caller, script_server
 from scripts.benchmarks.responses_server import Scripted
-from scripts.benchmarks.tools_figures import KINDS, Call, chain_figures, parallel_figures
+from scripts.benchmarks.tools_figures import (
+    KINDS,
+    Call,
+    chain_figures,
+    chain_samples,
+    parallel_figures,
+    parallel_samples,
+)
 from voice.clock import MonotonicClock
 from voice.responses.agent import Agent
 from voice.responses.connection import Transport, WebSocketTransport, endpoint, open_websocket
@@ -81,7 +88,7 @@ async def measure_overhead(chains: int) -> dict[str, Any]:
         for _ in range(chains):
             for kind in KINDS:
                 calls += await _chain(url, kind)
-    return chain_figures(calls)
+    return chain_figures(calls) | {"samples": chain_samples(calls)}
 
 
 async def _chain(url: str, kind: str) -> list[Call]:
@@ -145,7 +152,8 @@ async def measure_parallel(rounds: int) -> dict[str, Any]:
                     assert len(tap.pauses) == 1, "a round is one request"
                     if number:  # the first one warms up
                         of_count.append(tap.pauses[0])
-    return parallel_figures(seconds, PARALLEL_TOOL_SECONDS)
+    figures = parallel_figures(seconds, PARALLEL_TOOL_SECONDS)
+    return figures | {"samples": parallel_samples(seconds)}
 
 
 async def _wait() -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts.benchmarks.commands import Outcome
-from scripts.benchmarks.figures import Target, quantile, rounded
+from scripts.benchmarks.figures import Target, kept, quantile, rounded
 from scripts.benchmarks.listen_words import normalised
 
 KINDS = ("coroutine", "thread")
@@ -51,19 +51,33 @@ class Spoken:
 def chain_figures(calls: Sequence[Call]) -> dict[str, Any]:
     """The overhead of all calls, of each kind, and at either end of the chain."""
     last = max(call.place for call in calls)
-    third = last // 3
-    parts = {
-        f"calls_1_to_{third}": [c for c in calls if c.place <= third],
-        f"calls_{last - third + 1}_to_{last}": [c for c in calls if c.place > last - third],
-    }
-    parts |= {kind: [call for call in calls if call.kind == kind] for kind in KINDS}
     figures: dict[str, Any] = {
         "overhead_ms_p50": _overhead_ms(calls, 0.5),
         "overhead_ms_p95": _overhead_ms(calls, 0.95),
     }
-    for name, part in parts.items():
+    for name, part in _parts(calls).items():
         figures[f"overhead_ms_p50_{name}"] = _overhead_ms(part, 0.5)
     return figures | {"overhead_calls": len(calls), "overhead_calls_in_a_chain": last}
+
+
+def chain_samples(calls: Sequence[Call]) -> dict[str, list[float]]:
+    """What lies behind these figures, in ms; of the same calls."""
+    parts = {f"overhead_ms_{name}": part for name, part in _parts(calls).items()}
+    return {
+        name: kept([call.overhead_seconds for call in part], 1e3)
+        for name, part in {"overhead_ms": calls, **parts}.items()
+    }
+
+
+def _parts(calls: Sequence[Call]) -> dict[str, list[Call]]:
+    """The first and the last third of the chain, and each kind."""
+    last = max(call.place for call in calls)
+    third = last // 3
+    ends = {
+        f"calls_1_to_{third}": [c for c in calls if c.place <= third],
+        f"calls_{last - third + 1}_to_{last}": [c for c in calls if c.place > last - third],
+    }
+    return ends | {kind: [call for call in calls if call.kind == kind] for kind in KINDS}
 
 
 def parallel_figures(seconds: Mapping[int, Sequence[float]], tool_seconds: float) -> dict[str, Any]:
@@ -75,6 +89,11 @@ def parallel_figures(seconds: Mapping[int, Sequence[float]], tool_seconds: float
     return figures | {"parallel_rounds_of_each": min(map(len, seconds.values()))}
 
 
+def parallel_samples(seconds: Mapping[int, Sequence[float]]) -> dict[str, list[float]]:
+    """What lies behind these figures, in ms; of the same rounds."""
+    return {f"parallel_round_ms_{count}": kept(of, 1e3) for count, of in seconds.items()}
+
+
 def spoken_figures(model: str, spoken: Sequence[Spoken]) -> dict[str, Any]:
     """How many commands a model obeyed; `right` and `misheard` are shares of all commands.
 
@@ -82,7 +101,7 @@ def spoken_figures(model: str, spoken: Sequence[Spoken]) -> dict[str, Any]:
     """
     due = [one for one in spoken if one.outcome.command.calls]
     talk = [one for one in spoken if not one.outcome.command.calls]
-    seconds = [one.outcome.seconds for one in due if one.outcome.calls]
+    seconds = _call_seconds(spoken)
     figures = {
         "commands": len(spoken),
         "right_share": _share([one.right for one in spoken]),
@@ -95,8 +114,22 @@ def spoken_figures(model: str, spoken: Sequence[Spoken]) -> dict[str, Any]:
         "misheard": {one.outcome.command.said: one.heard for one in spoken if one.misheard},
         "wrong": {one.outcome.command.said: _done(one) for one in spoken if not one.right},
     }
-    size = model.rpartition("-")[2].replace(".", "_")
-    return {f"spoken_{name}_{size}": value for name, value in figures.items()}
+    return {f"spoken_{name}_{_size(model)}": value for name, value in figures.items()}
+
+
+def spoken_samples(model: str, spoken: Sequence[Spoken]) -> dict[str, list[float]]:
+    """What lies behind the seconds to the first call; shares have none but right or wrong."""
+    return {f"spoken_call_seconds_{_size(model)}": kept(_call_seconds(spoken))}
+
+
+def _call_seconds(spoken: Sequence[Spoken]) -> list[float]:
+    outcomes = [one.outcome for one in spoken]
+    return [one.seconds for one in outcomes if one.command.calls and one.calls]
+
+
+def _size(model: str) -> str:
+    """`0_5b` of `qwen2.5-coder-0.5b`."""
+    return model.rpartition("-")[2].replace(".", "_")
 
 
 def _done(one: Spoken) -> str:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from scripts.benchmarks.figures import ROOT, quantile
+from scripts.benchmarks.figures import ROOT, kept, quantile
 from scripts.benchmarks.tools_figures import milliseconds
 from tests.support.mcp_server import PROGRAM, serving
 from voice.server.serve import READY
@@ -44,7 +44,8 @@ async def measure_mcp(calls: int) -> dict[str, Any]:
     for way, of_way in seconds.items():
         figures[f"mcp_{way}_ms_p50"] = milliseconds(quantile(of_way, 0.5))
         figures[f"mcp_{way}_ms_p95"] = milliseconds(quantile(of_way, 0.95))
-    return figures
+    samples = {f"mcp_{way}_ms": kept(of_way, 1e3) for way, of_way in seconds.items()}
+    return figures | {"samples": samples}
 
 
 async def _call(toolbox: Toolbox, name: str) -> float:

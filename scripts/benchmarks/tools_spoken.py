@@ -24,7 +24,7 @@ from scripts.benchmarks.commands import COMMANDS, Command, Outcome, load_command
 from scripts.benchmarks.duplex_clips import Said
 from scripts.benchmarks.duplex_hearing import true_speech
 from scripts.benchmarks.duplex_talk import Event, Talk, TalkError, TraceTail, running
-from scripts.benchmarks.tools_figures import Spoken, spoken_figures
+from scripts.benchmarks.tools_figures import Spoken, spoken_figures, spoken_samples
 from scripts.benchmarks.tools_source import tools_source
 from tests.support.rig import AudioRig, available
 from voice.audio.frames import SAMPLE_RATE
@@ -70,7 +70,7 @@ async def measure_spoken(model: str, *, quick: bool) -> dict[str, Any]:
     chosen = [commands[n] for n in QUICK] if quick else commands
     async with local_server(ServeOptions(model=weights(model, ".gguf"))) as server:
         done = await asyncio.to_thread(_speak_all, chosen, server)
-    return spoken_figures(model, done)
+    return spoken_figures(model, done) | {"samples": spoken_samples(model, done)}
 
 
 def _speak_all(commands: Sequence[Command], server: Server) -> list[Spoken]:

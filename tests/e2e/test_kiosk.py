@@ -11,9 +11,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.support.programs import Running, running, script_server, speech_samples
+import numpy as np
+
+from tests.support.programs import (
+    Running,
+    recording_proxy,
+    running,
+    script_server,
+    speech_samples,
+)
 from tests.support.rig import AudioRig
 from tests.support.steadiness import repeated_if_stalled
+from voice.audio.frames import SAMPLE_RATE, Int16
+from voice.speak.piper import PiperSynthesizer
 
 RECOVERY_SECONDS = 3.0
 
@@ -23,11 +33,17 @@ status_port = -1
 fallback = "none"
 """
 
+WAKE_WORD = """
+activation = "wake-word"
+follow_up_seconds = 3.0
+forget_seconds = 3.0
+"""
+
 
 @contextmanager
-def _kiosk(rig: AudioRig, folder: Path, url: str, **env: str) -> Iterator[Running]:
+def _kiosk(rig: AudioRig, folder: Path, url: str, more: str = "", **env: str) -> Iterator[Running]:
     config = folder / "kiosk.toml"
-    config.write_text(CONFIG)
+    config.write_text(CONFIG + more)
     arguments = ("kiosk", "--config", str(config), "--agent", url)
     with running(*arguments, trace=folder / "t.jsonl", env=rig.env | env) as program:
         yield program
@@ -96,6 +112,39 @@ def test_it_outlives_its_sound_server_and_the_one_that_answers(
                 ended = program.wait_for("fault.ended", len(program.events("fault.began")))
                 assert ended["at"] < back_at + RECOVERY_SECONDS
                 assert "time" in _ask(program, rig, speech)
+
+
+@repeated_if_stalled
+def test_nothing_of_one_visitor_reaches_the_next(
+    rig: AudioRig, speech: Path, tmp_path: Path, voice_path: Path
+) -> None:
+    call = _spoken("Hey Jarvis.", voice_path)
+    with (
+        script_server() as upstream,
+        recording_proxy(upstream) as proxy,
+        _kiosk(rig, tmp_path, proxy.url, WAKE_WORD) as program,
+    ):
+        program.wait_for("kiosk.ready")
+        time.sleep(0.5)
+        rig.say(np.concatenate([call, speech_samples(speech / "what_time_is_it.flac")]))
+        assert "time" in program.wait_for("turn.completed")["user_text"].lower()
+        program.wait_for("visit.ended")
+        before = len(proxy.requests)
+        rig.say(speech_samples(speech / "set_a_timer_for_30_seconds.flac"))  # to somebody else
+        lamp = speech_samples(speech / "turn_on_the_living_room_lamp.flac")
+        rig.say(np.concatenate([call, lamp]))
+        assert "lamp" in program.wait_for("turn.completed", 2)["user_text"].lower()
+    first, *_ = later = proxy.requests[before:]
+    assert first["type"] == "response.create"
+    assert first.get("previous_response_id") is None
+    said = json.dumps([request.get("input") for request in later]).lower()
+    assert "lamp" in said
+    assert "time" not in said, "neither the question before nor the timer"
+
+
+def _spoken(text: str, voice_path: Path) -> Int16:
+    piper = PiperSynthesizer.load(voice_path / "en_US-joe-medium.onnx", SAMPLE_RATE)
+    return np.concatenate([sound.samples for sound in piper.synthesize(text)])
 
 
 def _outlive_the_sound_server(program: Running, rig: AudioRig) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 import pytest
 
 from scripts.benchmarks.book_shape import Figure, figures, shaped, unit
-from scripts.benchmarks.figures import Target
+from scripts.benchmarks.figures import Target, kept, quantile
 
 Found = dict[str, Figure]
 
@@ -66,6 +67,30 @@ def test_samples_come_from_the_records_that_count() -> None:
     ]
     found = _found({"figures": {"stop_ms_p50": 200}, "records": records}, "duplex")
     assert found["stop_ms"].samples == [200]
+
+
+def test_samples_are_assigned_by_figure_and_are_none_themselves() -> None:
+    samples = {"stop_ms": [270.5, 280, 300], "threads.2.a_ms_4": [5, 6]}
+    of = {"figures": {"stop_ms_p50": 280}, "threads": {"2": {"a_ms_p50_4": 5}}, "samples": samples}
+    found = _found(of)
+    assert {name: figure.samples for name, figure in found.items()} == samples
+    assert found["stop_ms"].median == 280
+    assert "samples" not in shaped("x", of, {}, {})["details"]
+
+
+def test_samples_of_no_figure_are_a_bug_but_those_of_nothing_are_not() -> None:
+    with pytest.raises(AssertionError, match="stop_ms_p50"):
+        _found({"figures": {"stop_ms_p50": 280}, "samples": {"stop_ms_p50": [280]}})
+    assert not _found({"figures": {"gap_ms_p50": None}, "samples": {"gap_ms": []}})
+
+
+def test_of_many_samples_those_are_kept_that_tell_the_same() -> None:
+    values = [((7 * n) % 1201) / 1000 for n in range(1201)]
+    samples = kept(values, 1e3)
+    assert len(samples) == 500
+    assert statistics.median(samples) == pytest.approx(600, abs=2)
+    assert quantile(samples, 0.95) == pytest.approx(1140, abs=3)
+    assert kept([0.3, 0.1], 1e3) == [300, 100]
 
 
 def test_the_machine_stands_in_the_conditions_and_the_rest_is_kept() -> None:

@@ -41,16 +41,18 @@ def test_few_samples_and_zeros_have_no_interval() -> None:
     ("figure", "interval", "said"),
     [
         ("stop_ms", (0.97, 1.02), "same"),
-        ("stop_ms", (0.7, 0.8), "better"),
-        ("stop_ms", (1.2, 1.4), "worse"),
-        ("events_per_second", (1.2, 1.4), "better"),
-        ("resume_rate", (0.5, 0.9), "worse"),
+        ("stop_ms", (0.5, 0.7), "better"),
+        ("stop_ms", (1.4, 1.8), "worse"),
+        ("events_per_second", (1.4, 1.8), "better"),
+        ("resume_rate", (0.4, 0.8), "worse"),
         ("stop_ms", (0.8, 1.3), "too noisy to tell"),
-        ("commands", (1.2, 1.4), "other"),
+        ("commands", (1.4, 1.8), "other"),
+        ("stop_ms", (1.1, 1.2), "no more than two runs of the same code"),
     ],
 )
 def test_verdicts(figure: str, interval: tuple[float, float], said: str) -> None:
-    assert verdict(figure, 1.0, 1.0, interval) == said
+    new = sum(interval) / 2
+    assert verdict(figure, 1.0, new, interval) == said
 
 
 def test_without_samples_a_difference_is_not_called_more_than_chance() -> None:

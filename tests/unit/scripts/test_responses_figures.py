@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import statistics
 
 import pytest
 
 from scripts.benchmarks.figures import table, verdicts
-from scripts.benchmarks.responses_figures import TARGETS, rotation_figures
+from scripts.benchmarks.responses_figures import TARGETS, rotation_figures, rotation_samples
 from scripts.benchmarks.responses_sender import _delta_frames, _frames_around, _wanted
 from scripts.benchmarks.responses_turns import sentence
 from voice.responses.events import Completed, OutputTextDelta, decode_server_event
@@ -24,6 +25,14 @@ def test_the_gap_counts_from_the_turns_that_nothing_disturbed() -> None:
     figures = rotation_figures([0.1, 0.15, 0.1, 0.15], [False, True, False, True])
     assert figures["delayed_turns"] == 2
     assert figures["rotation_gap_ms_p50"] == pytest.approx(50.0)
+
+
+def test_samples_have_the_medians_of_their_figures() -> None:
+    times, rotated = [0.1, 0.15, 0.11, 0.17, 0.12, 0.18], [False, True] * 3
+    figures, samples = rotation_figures(times, rotated), rotation_samples(times, rotated)
+    for name, values in samples.items():
+        assert statistics.median(values) == pytest.approx(figures[f"{name}_p50"])
+    assert len(samples["rotation_gap_ms"]) == 3
 
 
 def test_a_turn_late_without_a_rotation_counts_as_delayed_but_makes_no_gap() -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import statistics
+
+from scripts.benchmarks.book_shape import figures as shaped_figures
 from scripts.benchmarks.commands import Command, Outcome
 from scripts.benchmarks.tools_figures import (
     Call,
     Spoken,
     chain_figures,
+    chain_samples,
     parallel_figures,
+    parallel_samples,
     spoken_figures,
+    spoken_samples,
 )
 from voice.server.backend import ToolCall
 
@@ -73,6 +79,23 @@ def test_spoken_commands_are_right_misheard_or_broken_off() -> None:
             "Hello.": "the program ended",
         },
     }
+
+
+def test_samples_have_the_medians_of_their_figures() -> None:
+    calls = [
+        Call(kind, place, seconds + place * 1e-4)
+        for place in range(1, 10)
+        for kind, seconds in (("coroutine", 0.001), ("thread", 0.002))
+    ]
+    rounds = {1: [0.051, 0.052, 0.09], 8: [0.053] * 3}
+    said = [_spoken("Set a timer.", "Set a timer.", [_TIMER], 10)]
+    samples = chain_samples(calls) | parallel_samples(rounds) | spoken_samples("a-0.5b", said)
+    of = chain_figures(calls) | parallel_figures(rounds, 0.05) | spoken_figures("a-0.5b", said)
+    found = {f.name: f for f in shaped_figures("tools", {"figures": of, "samples": samples}, {})}
+    with_samples = {name: figure for name, figure in found.items() if figure.samples}
+    assert with_samples.keys() == samples.keys()
+    for figure in with_samples.values():
+        assert statistics.median_low(figure.samples) == figure.median
 
 
 def _spoken(
