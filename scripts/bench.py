@@ -232,7 +232,7 @@ def apps(
     from scripts.benchmarks.figures import table  # noqa: PLC0415
 
     chosen = _chosen(parts, PARTS)
-    sink = _sink("apps", out, old, TARGETS)
+    sink = _sink("soak" if chosen == ["soak"] else "apps", out, old, TARGETS)
     result = measure_apps(chosen, quick)
     sink.save(result)
     print(table(result["figures"], TARGETS))

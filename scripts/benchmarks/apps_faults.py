@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,7 @@ def soak(minutes: float, rounds: int) -> dict[str, Any]:
     faults = [name for _ in range(rounds) for name in FAULTS]
     figures: dict[str, Any] = {"minutes": minutes, "rounds": rounds, "recovery_s": {}}
     asked = answered = 0
+    unanswered: Counter[str] = Counter()
     with scene() as here:
         here.ask(_question())
         figures["rss_start_mb"] = rounded(here.rss_mb, 1)
@@ -107,7 +109,11 @@ def soak(minutes: float, rounds: int) -> dict[str, Any]:
             until = began + 60 * minutes * (number + 1) / len(faults)
             while True:
                 asked += 1
-                answered += here.ask(speech_samples(clips[asked % len(clips)]))
+                clip = clips[asked % len(clips)]
+                if here.ask(speech_samples(clip)):
+                    answered += 1
+                else:
+                    unanswered[clip.stem] += 1
                 if time.monotonic() >= until:
                     break
         figures["rss_end_mb"] = rounded(here.rss_mb, 1)
@@ -115,7 +121,8 @@ def soak(minutes: float, rounds: int) -> dict[str, Any]:
         figures["open_faults"] = here.open_faults
         figures["healthy"] = last and not here.open_faults
         figures["end_s"] = rounded(here.end())
-    return figures | {"asked": asked, "answered": answered, "load_after": load()}
+    counts = {"asked": asked, "answered": answered, "unanswered": dict(unanswered)}
+    return figures | counts | {"load_after": load()}
 
 
 def _recovery(here: Scene, fault: Fault) -> tuple[float | None, bool]:

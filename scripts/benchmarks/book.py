@@ -23,6 +23,7 @@ ABOUT: Mapping[str, str] = {
     "server": "The local server: relaying, connections, stopping.",
     "tools": "What a call costs beside the tool.",
     "apps": "The applications.",
+    "soak": "An hour of questions to a kiosk, in which every fault comes and goes twice.",
     "commands": "Spoken commands: the right calls, and no wrong ones.",
 }
 """In this order."""
