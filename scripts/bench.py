@@ -233,8 +233,7 @@ def apps(
 
     chosen = _chosen(parts, PARTS)
     sink = _sink("soak" if chosen == ["soak"] else "apps", out, old, TARGETS)
-    result = measure_apps(chosen, quick)
-    sink.save(result)
+    result = measure_apps(chosen, quick, sink.save)
     print(table(result["figures"], TARGETS))
     sink.compare()
 

@@ -56,9 +56,9 @@ def _measure(
             start = time.monotonic()
             with running(*arguments, "--agent", url, trace=trace, env=env) as program:
                 began.append(program.wait_for("listening")["at"] - start)
-                time.sleep(_SETTLE_SECONDS)
                 if number < starts - 1:
                     continue
+                time.sleep(_SETTLE_SECONDS)
                 before = cost(program.process.pid)
                 time.sleep(idle_seconds)
                 after = cost(program.process.pid)

@@ -23,6 +23,7 @@ from voice.audio.portaudio import (
 )
 from voice.audio.resample import Framer
 from voice.audio.ring import InputRing
+from voice.audio.stillness import Stillness
 from voice.errors import MicrophoneError
 
 KEPT_SECONDS = 10.0
@@ -55,6 +56,7 @@ class Microphone:
         self._frames: deque[Frame] = deque()
         self._arrived = asyncio.Event()
         self._called_at = 0.0
+        self._stillness = Stillness()
 
     @property
     def ended(self) -> bool:
@@ -133,7 +135,7 @@ class Microphone:
         )
 
     def _receive(self, data: Any, count: int, time_info: Any, status: Any) -> None:
-        """On PortAudio's thread: copy and tell the loop."""
+        """On PortAudio's thread: copy, and tell the loop unless that may wait."""
         now = self._called_at = time.monotonic()
         length = count / self._rate
         told = device_delay(time_info, "inputBufferAdcTime", length)
@@ -143,5 +145,7 @@ class Microphone:
             self._ring.push(block, now - self.delay_seconds)
         self._overflows += bool(status.input_overflow)
         self.overruns = self._overflows + self._ring.overruns
+        if self._stillness.may_wait(max(int(block.max()), -int(block.min())), length):
+            return
         with suppress(RuntimeError):  # the loop is closed, and so are we in a moment
             self._loop.call_soon_threadsafe(self._arrived.set)

@@ -39,6 +39,10 @@ sizes, with 5 of them in nearly each block; at 48 kHz with none of 30 (measured)
 _KEPT_BLOCKS = 200
 """Two seconds of what was played wait for an echo canceller; where there is none, they are lost."""
 
+FILLED_SECONDS = 0.25
+"""A suspended device, too, takes what fills its buffer, and that at once: 30 ms, or what a sound
+server makes of them."""
+
 STALLED_SECONDS = 5.0
 """A device that has asked for nothing for so long is gone; a suspended one wakes up faster."""
 
@@ -59,7 +63,7 @@ class Speaker:
         self._underflows = 0
         self._stream: Any = None
         self._sharing = Lock()  # of the queue, with the callback
-        self._opened_at = self._called_at = 0.0
+        self._first_called_at = self._called_at = 0.0
         self._latest: Int16 = np.zeros(0, np.int16)
 
     @property
@@ -74,12 +78,13 @@ class Speaker:
 
     @property
     def running(self) -> bool:
-        """Whether the device has asked for sound since it was opened."""
-        return self._called_at > self._opened_at
+        """Whether the device plays, and does not just take what fills its buffer."""
+        first = self._first_called_at
+        return first > 0 and self._called_at > first + FILLED_SECONDS
 
     async def open(self) -> None:
         """Be ready to play. Raises `SpeakerError`."""
-        self._opened_at = self._called_at = time.monotonic()
+        self._called_at, self._first_called_at = time.monotonic(), 0.0
         await asyncio.to_thread(self._start)
 
     def write(self, samples: Int16) -> int:
@@ -155,6 +160,7 @@ class Speaker:
     def _fill(self, out: Any, count: int, time_info: Any, status: Any) -> None:
         """On PortAudio's thread: copy."""
         now = self._called_at = time.monotonic()
+        self._first_called_at = self._first_called_at or now
         self.delay_seconds = device_delay(time_info, "outputBufferDacTime", self._latency_seconds)
         at = now + self.delay_seconds
         with self._sharing:

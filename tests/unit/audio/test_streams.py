@@ -191,6 +191,25 @@ class TestSpeaker:
         assert block.tolist() == [1] * 441
         assert at == position.started_at
 
+    async def test_it_runs_when_it_takes_more_than_what_fills_its_buffer(
+        self, port: PortAudio, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = SimpleNamespace(now=20.0)
+        time_module = SimpleNamespace(monotonic=lambda: clock.now)
+        monkeypatch.setattr(speaker_module, "time", time_module)
+        monkeypatch.setattr(portaudio_module, "time", time_module)
+        speaker = Speaker(DEVICE)
+        await speaker.open()
+        clock.now = 21.0  # opening took its time
+        assert not speaker.running
+        for _ in range(5):
+            port.streams[0].demand(441)
+            clock.now += 0.001
+        clock.now = 23.0
+        assert not speaker.running
+        port.streams[0].demand(441)
+        assert speaker.running
+
     async def test_only_underflows_inside_sound_count(self, port: PortAudio) -> None:
         speaker = Speaker(DEVICE)
         await speaker.open()
