@@ -10,28 +10,25 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from voice import build
 from voice.audio.frames import AudioInput, Int16, OutputPosition
+from voice.build_agent import Brought, Server
 from voice.clock import Clock, MonotonicClock
 from voice.config import Options
 from voice.listen.options import ListenOptions
 from voice.listen.smart_turn import EndOfTurnModel, SmartTurn
 from voice.listen.transcriber import Hypothesis, Transcriber
-from voice.listen.worker import TranscriptionWorker
 from voice.responses.events import Completed, Created, Response, ServerEvent
 from voice.responses.fake import MemoryTransport, Request
+from voice.responses.requests import Features
 from voice.session import Session
 from voice.speak.fake import FakeSynthesizer
-from voice.speak.worker import SynthesisWorker
 from voice.trace import Trace
-
-NOBODY = "http://127.0.0.1:9/v1"
-"""Never connected to: `open_transport` is replaced."""
 
 OUTPUT_RATE = 16_000
 
@@ -187,7 +184,6 @@ class Loader:
 
     def __init__(self, *, remembering: bool = False) -> None:
         self._remembering = remembering
-        self._load = build._load_transcriber
         self._load_judge = SmartTurn.load
         self._made: dict[ListenOptions, Transcriber] = {}
         self._judges: dict[Path, Judge] = {}
@@ -204,13 +200,9 @@ class Loader:
         if options.listen not in self._made:
             made: list[Transcriber] = []
             with patch.object(build, "TranscriptionWorker", lambda one, *_: made.append(one)):
-                self._load(options, MonotonicClock())
+                build.load_transcriber(options, MonotonicClock())
             self._made[options.listen] = Remembering(made[0]) if self._remembering else made[0]
         return self._made[options.listen]
-
-    def worker(self, options: Options, clock: Clock) -> TranscriptionWorker:
-        """A worker with the transcriber for these options."""
-        return TranscriptionWorker(self.transcriber(options), options.listen, clock.now)
 
 
 @asynccontextmanager
@@ -218,22 +210,20 @@ async def listening_session(
     options: Options, source: AudioInput, clock: Clock, trace: Trace, loader: Loader
 ) -> AsyncIterator[Session]:
     """A real session that listens to `source` and whose agent answers nothing."""
-    agent = dataclasses.replace(options.agent, url=NOBODY, input="off")
+    agent = dataclasses.replace(options.agent, url="", input="off")
     devices = build.Devices(source, SilentOutput(), clock, patient=False)
-    with ExitStack() as stack:
-        for name, instead in {
-            "open_transport": _open_nothing,
-            "_load_synthesizer": lambda *_: SynthesisWorker(FakeSynthesizer(OUTPUT_RATE)),
-            "_load_transcriber": loader.worker,
-        }.items():
-            stack.enter_context(patch.object(build, name, instead))
-        stack.enter_context(patch.object(SmartTurn, "load", loader.judge))
-        chosen = dataclasses.replace(options, agent=agent)
-        async with build.open_session(chosen, devices, trace) as session:
+    brought = Brought(
+        transcriber=loader.transcriber(options),
+        synthesizer=FakeSynthesizer(OUTPUT_RATE),
+        server=Server(_connect_to_nobody, "default", Features(), agent),
+    )
+    chosen = dataclasses.replace(options, agent=agent)
+    with patch.object(SmartTurn, "load", loader.judge):
+        async with build.open_session(chosen, devices, trace, brought=brought) as session:
             yield session
 
 
-async def _open_nothing(*_: object) -> tuple[MemoryTransport, str]:
+async def _connect_to_nobody() -> MemoryTransport:
     numbers = iter(range(1, 1 << 30))
 
     def reply(request: Request) -> Iterable[ServerEvent]:
@@ -245,4 +235,4 @@ async def _open_nothing(*_: object) -> tuple[MemoryTransport, str]:
             Completed(stream_id=lane, response=Response(id=name)),
         ]
 
-    return MemoryTransport(reply), ""
+    return MemoryTransport(reply)
