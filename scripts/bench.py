@@ -8,10 +8,11 @@ medians and ratios of one run, from an otherwise idle machine; its load is on re
 from __future__ import annotations
 
 import math
+import signal
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -35,6 +36,12 @@ Plots = Annotated[Path | None, typer.Option(metavar="DIR", help="Draw into DIR."
 @app.callback()
 def _common() -> None:
     """Benchmarks."""
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(*_: object) -> NoReturn:
+    """As an exception, so that the programs under test end, too."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 @app.command()

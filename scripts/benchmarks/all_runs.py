@@ -26,18 +26,18 @@ class Run:
 
 
 RUNS = (
-    Run("responses", 3.0),
-    Run("server", 2.0, ("--parts", "events,connections,stop")),
-    Run("speak", 2.0, ("--rounds", "3", "--threads", "2")),
-    Run("tools", 1.0),
-    Run("apps", 2.0),
-    Run("duplex", 5.0, ("--interruptions", "12", "--minutes", "0.25")),
+    Run("tools", 0.5),
+    Run("speak", 1.5, ("--rounds", "3", "--threads", "2")),
+    Run("server", 2.5, ("--parts", "events,connections,stop")),
+    Run("responses", 3.0, ("--parts", "events,bytes,bargein,rotation,recovery,memory")),
+    Run("apps", 5.5, ("--parts", "rest,faults")),
+    Run("duplex", 4.5, ("--interruptions", "6", "--minutes", "0.25")),
     Run(
         "listen",
-        4.0,
+        2.5,
         (
-            *("--models", "tiny.en", "--clips", "6", "--no-variants"),
-            *("--minutes", "1", "--noise-minutes", "1"),
+            *("--models", "tiny.en", "--clips", "3", "--no-variants"),
+            *("--minutes", "0.5", "--noise-minutes", "0.5"),
         ),
     ),
 )
