@@ -52,9 +52,11 @@ PHRASES: Final = tuple(dict.fromkeys(_PHRASES.values()))
 """All that may be said about faults."""
 
 _FIRST_TRIES: Final = 30
-_FIRST_SECONDS: Final = {**dict.fromkeys(SOUND, 0.5), "model": 1.0, "stalled": 0.0}
-_LATER_SECONDS: Final = {**dict.fromkeys(SOUND, 1.0), "server": 30.0, "stalled": 5.0}
+_FIRST_SECONDS: Final = {**dict.fromkeys(SOUND, 0.5), "model": 0.5, "stalled": 0.0}
+_LATER_SECONDS: Final = {**dict.fromkeys(SOUND, 1.0), "server": 30.0, "model": 10.0, "stalled": 5.0}
 _USUAL_SECONDS: Final = 2.0
+_COSTLY: Final = frozenset({"server", "model"})
+"""After `_FIRST_TRIES` tries these are tried rarely: a try asks somebody, or reads gigabytes."""
 
 
 _NAMES: Final[tuple[tuple[type[VoiceError], str], ...]] = (
@@ -154,7 +156,7 @@ class Faults:
         kind, fault = name.partition(":")[0], self._faults[name]
         fault.tries += 1
         usual = _FIRST_SECONDS.get(kind, _USUAL_SECONDS)
-        if fault.tries == 1 or (kind == "server" and fault.tries <= _FIRST_TRIES):
+        if fault.tries == 1 or (kind in _COSTLY and fault.tries <= _FIRST_TRIES):
             return usual
         return _LATER_SECONDS.get(kind, _USUAL_SECONDS)
 

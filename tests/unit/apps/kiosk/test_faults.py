@@ -112,6 +112,14 @@ def test_devices_are_tried_again_within_a_second_and_servers_within_two_for_a_mi
     assert waits[-1] >= 30.0, "a server that refuses is not asked all the time"
 
 
+def test_a_model_is_tried_at_once_and_later_rarely() -> None:
+    faults = Faults()
+    faults.began("model", ModelError("x"), 0.0)
+    waits = [faults.retry_seconds("model") for _ in range(31)]
+    assert max(waits[:30]) <= 0.5
+    assert waits[30] >= 10.0
+
+
 def test_a_stalled_stage_is_begun_anew_at_once_and_then_less_often() -> None:
     faults = Faults()
     faults.began("stalled:agent", VoiceError("x"), 0.0)
