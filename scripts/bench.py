@@ -202,12 +202,13 @@ def duplex(
     conversation: Annotated[
         float, typer.Option(help="Only this: minutes of talk with echo, sounds, interruptions.")
     ] = 0.0,
+    short: Annotated[bool, typer.Option(help="As in `all`: some of each, one echo path.")] = False,
     quick: Annotated[bool, typer.Option(help="A few of each: does it work?")] = False,
     out: Json = None,
     old: Old = None,
 ) -> None:
     """How the agent gives way to recordings of people, and not to its echo, through the rig."""
-    from scripts.benchmarks.duplex import Plan, measure_duplex  # noqa: PLC0415
+    from scripts.benchmarks.duplex import SHORT, Plan, measure_duplex  # noqa: PLC0415
     from scripts.benchmarks.duplex import quick as quick_plan  # noqa: PLC0415
     from scripts.benchmarks.duplex_figures import (  # noqa: PLC0415
         LOCAL_TARGETS,
@@ -217,11 +218,8 @@ def duplex(
 
     if agent not in ("script", "local"):
         raise typer.BadParameter("it is script or local", param_hint="--agent")
-    plan = (
-        quick_plan(agent, minutes)
-        if quick
-        else (Plan(agent, interruptions, minutes=minutes, conversation_minutes=conversation))
-    )
+    plan = Plan(agent, interruptions, minutes=minutes, conversation_minutes=conversation)
+    plan = quick_plan(agent, minutes) if quick else SHORT if short else plan
     sink = _sink("duplex", out, old, TARGETS if agent == "script" else LOCAL_TARGETS)
     print(report(measure_duplex(plan, sink.save)))
     sink.compare()

@@ -26,15 +26,15 @@ class Run:
 
 
 RUNS = (
-    Run("tools", 0.5),
+    Run("tools", 0.4),
     Run("speak", 1.5, ("--rounds", "3", "--threads", "2")),
-    Run("server", 2.5, ("--parts", "events,connections,stop")),
+    Run("server", 2.4, ("--parts", "events,connections,stop")),
     Run("responses", 3.0, ("--parts", "events,bytes,bargein,rotation,recovery,memory")),
-    Run("apps", 5.5, ("--parts", "rest,faults")),
-    Run("duplex", 4.5, ("--interruptions", "6", "--minutes", "0.25")),
+    Run("apps", 5.8, ("--parts", "rest,faults")),
+    Run("duplex", 4.8, ("--short",)),
     Run(
         "listen",
-        2.5,
+        2.4,
         (
             *("--models", "tiny.en", "--clips", "3", "--no-variants"),
             *("--minutes", "0.5", "--noise-minutes", "0.5"),

@@ -17,7 +17,7 @@ PROGRAMS = {"desktop": ("run", "--plain"), "kiosk": ("kiosk",)}
 AGENTS = {"": "script", "_local": "local"}
 """The ending of a figure's name, and who answers."""
 
-_SETTLE_SECONDS = 8.0
+_SETTLE_SECONDS = {"script": 8.0, "local": 25.0}
 """After `listening` models are warmed up, and the local one reads its instructions."""
 
 
@@ -58,7 +58,7 @@ def _measure(
                 began.append(program.wait_for("listening")["at"] - start)
                 if number < starts - 1:
                     continue
-                time.sleep(_SETTLE_SECONDS)
+                time.sleep(_SETTLE_SECONDS[agent])
                 before = cost(program.process.pid)
                 time.sleep(idle_seconds)
                 after = cost(program.process.pid)

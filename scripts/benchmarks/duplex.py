@@ -48,6 +48,18 @@ class Plan:
     """Only this instead: a conversation with echo, interruptions and sounds."""
 
 
+SHORT = Plan(
+    interruptions=6,
+    stops=4,
+    hums=4,
+    sounds=8,
+    questions=6,
+    echo_paths=ECHO_PATHS[1:2],
+    minutes=0.25,
+)
+"""Four minutes."""
+
+
 def quick(agent: str, minutes: float) -> Plan:
     """A little of everything, to see whether it works."""
     return Plan(agent, 2, 1, 1, 2, 1, ECHO_PATHS[1:2], min(minutes, 0.1))
