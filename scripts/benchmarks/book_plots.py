@@ -41,9 +41,6 @@ _COSTS = ("cpu_seconds_per_minute", "peak_memory_mb", "start_seconds")
 _FARTHEST = 3.0
 """Times its target: what is farther off is drawn here and told in figures."""
 
-_ROOM_FOR_WORDS = 0.3
-"""Of a target: a figure's words begin so far left of the line that they end before it."""
-
 
 def draw(known: Sequence[Run], images: Path) -> dict[str, str]:
     """Draw what there are figures for; file names by benchmark, `targets` is of all of them."""
@@ -79,9 +76,8 @@ def _targets(known: Sequence[Run]) -> Figure | None:
         color = _OURS if met else _MISSED
         axes.plot([0, at], [place, place], color=color, linewidth=2.5, solid_capstyle="butt")
         axes.plot([at], [place], "o" if met else "X", color=color, markersize=5)
-        beside = at if at > 1.0 or at < _ROOM_FOR_WORDS else 1.0  # not across the line
         axes.annotate(
-            words, (beside, place), (7, 0), textcoords="offset points", va="center", size=8
+            words, (max(at, 1.0), place), (7, 0), textcoords="offset points", va="center", size=8
         )
     axes.axvline(1.0, color=_INK, linewidth=1, linestyle="--", zorder=0)
     axes.set_yticks(range(len(lines)), [line[0] for line in reversed(lines)])
@@ -119,14 +115,16 @@ def _duplex(run: Run) -> Figure | None:
     axes = figure.subplots()
     for place, row in enumerate(reversed(rows)):
         scale = 1000 if row["unit"] == "s" else 1
-        _dots(axes, place, scale * np.array(row["samples"]), _OURS)
+        _dots(axes, place, row, scale, _OURS)
         for one in row["targets"]:
             limit = scale * float(re.sub(r"[^\d.]", "", one["limit"]))
             axes.plot([limit], [place - 0.34], "^", color=_INK, markersize=5)
-            label = "p50" if one["of"] == "median" else "p95"
+            label, side, away = (
+                ("p50", "right", -5) if one["of"] == "median" else ("p95", "left", 5)
+            )
             axes.annotate(
-                f"{label} ≤ {limit:g}", (limit, place - 0.34), (5, 0),
-                textcoords="offset points", va="center", size=7,
+                f"{label} ≤ {limit:g}", (limit, place - 0.34), (away, 0),
+                textcoords="offset points", va="center", ha=side, size=7,
             )  # fmt: skip
     axes.set_yticks(range(len(rows)), [row["figure"] for row in reversed(rows)])
     axes.tick_params(axis="y", length=0)
@@ -145,7 +143,7 @@ def _peers(run: Run) -> Figure | None:
         for shift, program, color in ((0.18, us, _OURS), (-0.18, peer, _PEER)):
             for row in _rows(run, (f"{name}_{program}",)):
                 scale = 1000 if row["unit"] == "s" else 1
-                _dots(times, place + shift, scale * np.array(row["samples"]), color, height=0.14)
+                _dots(times, place + shift, row, scale, color, height=0.14)
     times.set_yticks(range(len(_PEERS)), [_words(name) for name in reversed(_PEERS)])
     times.set_xlim(left=0)
     times.set_xlabel("ms (dots: single measurements; bar: median)")
@@ -176,13 +174,16 @@ def _cost_bars(axes: Any, run: Run, us: str, peer: str) -> None:
     axes.legend(frameon=False, loc="upper right", bbox_to_anchor=(1.0, 1.14), ncols=2)
 
 
-def _dots(axes: Any, place: float, values: Any, color: str, height: float = 0.22) -> None:
-    """Single measurements, spread a little so that each can be seen, and their median."""
+def _dots(
+    axes: Any, place: float, row: Row, scale: float, color: str, height: float = 0.22
+) -> None:
+    """Single measurements, spread a little so that each can be seen, and the figure's median."""
+    values = scale * np.array(row["samples"])
     if not len(values):
         return
     spread = np.linspace(-0.5, 0.5, len(values)) * height
     axes.plot(values, place + spread, "o", color=color, alpha=0.55, markersize=3.5, mew=0)
-    middle = float(np.median(values))
+    middle = scale * row["median"]
     axes.plot([middle, middle], [place - height, place + height], color=color, linewidth=2)
 
 

@@ -33,6 +33,8 @@ _SPEAK_THREADS = 2
 """The number of cores for which the targets of speaking hold."""
 
 _UNITS = (
+    ("delayed_turns", ""),
+    ("erle_db", "dB"),
     ("ratio", "ratio"),
     ("seconds_per_minute", "s/min"),
     ("per_minute", "1/min"),
