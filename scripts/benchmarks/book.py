@@ -17,7 +17,7 @@ ABOUT: Mapping[str, str] = {
     "duplex": "How the agent gives way to people and not to its echo, through a virtual sound "
     "card, with a server that takes 150 ms to the first of 60 tokens/s.",
     "session": "Start-up, memory and the time from voice to voice.",
-    "listen": "From sound to words, over recordings of people. `make bench` takes a few of each kind: "
+    "listen": "From sound to words, over a few recordings of each kind: "
     "[listening.md](listening.md) has the figures over all of them.",
     "speak": "From a clause to sound.",
     "responses": "The way to the server: events, interruptions, lost connections.",
