@@ -142,13 +142,16 @@ def _demonstrate(
                 live.update(shown(results, doing))
             live.update(shown(results, ""))
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except KeyboardInterrupt:
+        console.print("Broken off; this is what was measured until then.")
+    write(out, as_json(results))
     for part, lines in summary(results).items():
         console.print(f"\n[bold]{part}[/bold]")
         for line in lines:
             console.print(line, markup=False)
     console.print(f"\n{conditions(results)}", style="dim", markup=False)
-    write(out, as_json(results))
     _draw(results, page, plots)
     console.print(f"The page: {page}", markup=False)
 

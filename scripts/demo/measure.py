@@ -40,19 +40,21 @@ async def measure(request: Request, results: Results, *, quick: bool) -> AsyncIt
         "left_out": {},
         "seconds_of_parts": {},
     }
-    for name in request.parts:
-        part_began = time.monotonic()
-        try:
-            async for doing in _PARTS[name](request, results):
-                yield doing
-        except ModelError as error:
-            results.conditions["left_out"][name] = str(error)
-        seconds = rounded(time.monotonic() - part_began, 1)
-        results.conditions["seconds_of_parts"][name] = seconds
-    results.conditions |= {
-        "load_after": load(),
-        "seconds": rounded(time.monotonic() - began, 1),
-    }
+    try:
+        for name in request.parts:
+            part_began = time.monotonic()
+            try:
+                async for doing in _PARTS[name](request, results):
+                    yield doing
+            except ModelError as error:
+                results.conditions["left_out"][name] = str(error)
+            seconds = rounded(time.monotonic() - part_began, 1)
+            results.conditions["seconds_of_parts"][name] = seconds
+    finally:  # also where somebody breaks it off
+        results.conditions |= {
+            "load_after": load(),
+            "seconds": rounded(time.monotonic() - began, 1),
+        }
 
 
 async def _transport(request: Request, results: Results) -> AsyncIterator[str]:
