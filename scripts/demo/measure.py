@@ -68,10 +68,10 @@ async def _transport(request: Request, results: Results) -> AsyncIterator[str]:
         opening, named = _there(server), server.host
     else:
         opening, named = script_server(workload, tls), "our server, which answers at once"
-    async for doing in _chains(opening, plan, results.chains):
-        yield f"transport: {doing}"
     secure = request.url.startswith(("https", "wss")) if request.url else tls is not None
     results.conditions["transport"] = _conditions(plan, named, secure)
+    async for doing in _chains(opening, plan, results.chains):
+        yield f"transport: {doing}"
 
 
 async def _model(request: Request, results: Results) -> AsyncIterator[str]:
@@ -79,10 +79,10 @@ async def _model(request: Request, results: Results) -> AsyncIterator[str]:
     rtt = min(request.rtts_ms, key=lambda rtt: abs(rtt - HEADLINE_RTT_MS))
     plan = Plan(sizes.model_workload, sizes.model_ways, [rtt], sizes.model_rounds)
     tls = throw_away_tls() if request.tls else None
-    async for doing in _chains(model_server(tls), plan, results.model_chains):
-        yield f"model: {doing}"
     named = f"our server and the model {SMALL_LLM}"
     results.conditions["model"] = _conditions(plan, named, tls is not None)
+    async for doing in _chains(model_server(tls), plan, results.model_chains):
+        yield f"model: {doing}"
 
 
 async def _rate(request: Request, results: Results) -> AsyncIterator[str]:
