@@ -93,6 +93,16 @@ def port(monkeypatch: pytest.MonkeyPatch) -> PortAudio:
     return port
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The speaker's time is its `now`."""
+    clock = SimpleNamespace(now=20.0)
+    time_module = SimpleNamespace(monotonic=lambda: clock.now)
+    monkeypatch.setattr(speaker_module, "time", time_module)
+    monkeypatch.setattr(portaudio_module, "time", time_module)
+    return clock
+
+
 class TestMicrophone:
     async def test_frames_come_as_they_were_captured(self, port: PortAudio) -> None:
         microphone = Microphone(DEVICE)
@@ -171,12 +181,8 @@ class TestSpeaker:
         await speaker.close()
 
     async def test_what_is_in_the_device_has_not_been_heard(
-        self, port: PortAudio, monkeypatch: pytest.MonkeyPatch
+        self, port: PortAudio, clock: SimpleNamespace
     ) -> None:
-        clock = SimpleNamespace(now=20.0)
-        time_module = SimpleNamespace(monotonic=lambda: clock.now)
-        monkeypatch.setattr(speaker_module, "time", time_module)
-        monkeypatch.setattr(portaudio_module, "time", time_module)
         speaker = Speaker(DEVICE)
         await speaker.open()
         speaker.write(np.ones(441, np.int16))
@@ -192,12 +198,8 @@ class TestSpeaker:
         assert at == position.started_at
 
     async def test_it_runs_when_it_takes_more_than_what_fills_its_buffer(
-        self, port: PortAudio, monkeypatch: pytest.MonkeyPatch
+        self, port: PortAudio, clock: SimpleNamespace
     ) -> None:
-        clock = SimpleNamespace(now=20.0)
-        time_module = SimpleNamespace(monotonic=lambda: clock.now)
-        monkeypatch.setattr(speaker_module, "time", time_module)
-        monkeypatch.setattr(portaudio_module, "time", time_module)
         speaker = Speaker(DEVICE)
         await speaker.open()
         clock.now = 21.0  # opening took its time

@@ -161,6 +161,16 @@ def test_the_costly_detector_rests_in_silence_and_then_hears_the_sound_before_th
     assert costly.forgot_after == [_RESTS_AFTER]
 
 
+def test_the_costly_detector_that_missed_nothing_goes_on() -> None:
+    silent = _RESTS_AFTER + _CATCHES_UP - 1
+    costly = ScriptedVad([True])
+    vad = CascadedVad(ScriptedVad([False] * silent + [True]), costly)
+    for number in range(silent + 1):
+        vad.is_speech(_frame(number))
+    assert costly.heard == list(range(silent + 1))
+    assert costly.forgot_after == []
+
+
 def test_silero_that_forgets_begins_with_a_new_chunk() -> None:
     network = ScriptedNetwork([0.9, 0.0])
     vad = _silero(network)
