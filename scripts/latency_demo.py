@@ -140,6 +140,8 @@ def _demonstrate(
         with Live(console=console, refresh_per_second=4) as live:
             async for doing in measure(request, results, quick=quick):
                 live.update(shown(results, doing))
+                if not console.is_terminal:  # there a live table appears only at its end
+                    print(doing, file=sys.stderr, flush=True)
             live.update(shown(results, ""))
 
     try:

@@ -59,7 +59,7 @@ MINUTE: Final = Sizes(
     questions=_QUESTIONS[:1],
     voice_backend="script",
     voice_rounds=1,
-    stage_rounds=3,
+    stage_rounds=2,
 )
 """A model reads some 130 tokens a second on two cores: more of it does not fit into a minute."""
 

@@ -23,7 +23,7 @@ from voice.models.resolve import resolve, weights
 from voice.speak.chunker import Chunker
 from voice.speak.options import SpeakOptions
 from voice.speak.piper import PiperSynthesizer
-from voice.speak.voice_model import load_config, load_graph, load_whole
+from voice.speak.voice_model import load_config, load_whole
 
 _RATE = 22_050
 _THREADS = 2
@@ -47,7 +47,9 @@ class Stage:
 
 def measure_stages(clip: Path, rounds: int) -> Iterator[Stage]:
     """Every pair as soon as it is measured. Raises `ModelError`."""
-    pairs = [_short_context(clip), _chunked_synthesis(), _first_clause()]
+    options = SpeakOptions(threads=_THREADS)
+    voice = PiperSynthesizer.load(weights(_VOICE, ".onnx"), _RATE, options)
+    pairs = [_short_context(clip), _chunked_synthesis(voice, options), _first_clause(voice)]
     for mechanism, what, ours, usual in pairs:
         for number in range(rounds + 1):
             stage = Stage(mechanism, what, _seconds(ours), _seconds(usual))
@@ -71,10 +73,9 @@ def _short_context(clip: Path) -> _Pair:
     )
 
 
-def _chunked_synthesis() -> _Pair:
-    model, options = weights(_VOICE, ".onnx"), SpeakOptions(threads=_THREADS)
+def _chunked_synthesis(windows: PiperSynthesizer, options: SpeakOptions) -> _Pair:
+    model = weights(_VOICE, ".onnx")
     config = load_config(model)
-    windows = PiperSynthesizer(config, load_graph(model, config, _THREADS), _RATE, options)
     whole = PiperSynthesizer(config, load_whole(model, config, _THREADS), _RATE, options)
     return (
         "chunked synthesis",
@@ -84,8 +85,7 @@ def _chunked_synthesis() -> _Pair:
     )
 
 
-def _first_clause() -> _Pair:
-    voice = PiperSynthesizer.load(weights(_VOICE, ".onnx"), _RATE, SpeakOptions(threads=_THREADS))
+def _first_clause(voice: PiperSynthesizer) -> _Pair:
     chunker = Chunker()
     clause = [*chunker.receive(_ANSWER), *chunker.finish()][0].text
     return (

@@ -74,5 +74,5 @@ async def rehearse(server: Server, plan: Plan) -> None:
     short = replace(plan.workload, steps=1)
     async with linked(server, 0) as target:
         for way in plan.ways:
-            if way.prefix == "warm":
+            if way.prefix == "warm" and way.kind != "websocket-warm":  # the client of `websocket`
                 await hold_chain(way, target, short, "Rehearsal")

@@ -53,7 +53,7 @@ def transport(results: Results) -> list[str]:
     rtt, of = headline_rtt(chains), results.conditions["transport"]
     lines = [
         f"{_workload(of['workload'])}, asked of {of['server']}, over a link with a round trip of "
-        f"{rtt:g} ms{', TLS' if of['tls'] else ', no TLS'}, {_rounds(of['rounds'])}"
+        f"{rtt:g} ms{', TLS' if of['tls'] else ', no TLS'}, {_rounds(of['rounds'], chains)}"
         f"{_SIDE_BY_SIDE if of['side_by_side'] else ''}: {_totals(chains, rtt)}.",
         *_against(chains, rtt),
         _bytes(chains, rtt),
@@ -76,7 +76,7 @@ def model(results: Results) -> list[str]:
     rtt, of = headline_rtt(chains), results.conditions["model"]
     lines = [
         f"{_workload(of['workload'])}, with {of['server']}, round trip {rtt:g} ms, "
-        f"{_rounds(of['rounds'])}: {_totals(chains, rtt)}.",
+        f"{_rounds(of['rounds'], chains)}: {_totals(chains, rtt)}.",
         *_against(chains, rtt),
         f"Prompt tokens that the model had to read in the chain, what was read while "
         f"warming up not counted: {_read_tokens(chains, rtt)}.",
@@ -168,8 +168,11 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _rounds(count: int) -> str:
-    return "once" if count == 1 else f"medians of {count} rounds"
+def _rounds(count: int, chains: Sequence[Chain]) -> str:
+    if count == 1:
+        return "once"
+    cold = any(chain.way.prefix == "cold" for chain in chains)
+    return f"medians of {count} rounds{', a cold prefix once' if cold else ''}"
 
 
 def _totals(chains: Sequence[Chain], rtt: float) -> str:

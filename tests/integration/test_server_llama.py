@@ -346,6 +346,22 @@ async def test_a_fork_beside_what_runs_and_after_it_finds_what_is_cached(
     assert later.cached_tokens >= parent.input_tokens - 2
 
 
+async def test_two_conversations_that_fill_most_of_the_context_are_both_kept(
+    llm_path: Path,
+) -> None:
+    """And neither makes the other slower: a token looks at the cells of its own slot alone."""
+    small = await LlamaBackend.open(llm_path, context_tokens=768)
+    heads = [Message("user", f"Remember: {word} " * 140) for word in ("apples", "rivers")]
+    try:
+        first = [await small.prepare(prompt(head)) for head in heads]
+        later = [finished(await answer(small, prompt(head, "Why?", limit=2))) for head in heads]
+    finally:
+        await small.close()
+    for prepared, counted in zip(first, later, strict=True):
+        assert prepared.input_tokens > 768 / 2
+        assert counted.cached_tokens >= prepared.input_tokens - 2
+
+
 async def test_its_own_listener_lets_nobody_in(backend: LlamaBackend) -> None:
     import urllib.error
     import urllib.request

@@ -108,6 +108,14 @@ def test_the_words_say_where_the_websocket_is_not_faster() -> None:
     assert not any("not faster" in line for line in summary(_results(chains=fast))["Transport"])
 
 
+def test_the_words_say_that_a_cold_prefix_was_measured_once() -> None:
+    results = _results()
+    results.conditions["model"] = {**results.conditions["model"], "rounds": 3}
+    assert "medians of 3 rounds, a cold prefix once:" in summary(results)["With a model"][0]
+    results.model_chains = [_chain(way, 3.0, 1.0) for way in WAYS]
+    assert "medians of 3 rounds:" in summary(results)["With a model"][0]
+
+
 def test_what_was_left_out_is_said() -> None:
     results = _results(model_chains=[])
     results.conditions["left_out"] = {"model": "the model is missing"}
