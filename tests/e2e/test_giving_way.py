@@ -37,7 +37,7 @@ def _script(folder: Path, *replies: str) -> str:
 def test_speech_makes_the_agent_quieter_and_then_silent(
     rig: AudioRig, speech: Path, tmp_path: Path
 ) -> None:
-    clips = ["compassion_and_empathy", "iced_mocha_with_a_pause", "compassion_and_empathy"]
+    clips = ["compassion_and_empathy", "iced_mocha_with_a_pause"]
     found: list[GaveWay] = []
     with (
         script_server("--script", _script(tmp_path, *[HUM] * 9)) as url,

@@ -28,6 +28,7 @@ from voice.server.backend import (
     Tool,
     ToolCall,
 )
+from voice.server.engine import Chunk, Engine
 from voice.server.llama import LlamaBackend
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -346,20 +347,22 @@ async def test_a_fork_beside_what_runs_and_after_it_finds_what_is_cached(
     assert later.cached_tokens >= parent.input_tokens - 2
 
 
-async def test_two_conversations_that_fill_most_of_the_context_are_both_kept(
-    llm_path: Path,
-) -> None:
-    """And neither makes the other slower: a token looks at the cells of its own slot alone."""
-    small = await LlamaBackend.open(llm_path, context_tokens=768)
-    heads = [Message("user", f"Remember: {word} " * 140) for word in ("apples", "rivers")]
+async def test_each_slot_has_the_whole_context_for_itself(llm_path: Path) -> None:
+    """And none makes the other slower: a token looks at the cells of its own slot alone."""
+    engine = await Engine.open(llm_path, None, 256)
+    texts = [f"{word} and " * 90 for word in ("apples", "rivers")]
     try:
-        first = [await small.prepare(prompt(head)) for head in heads]
-        later = [finished(await answer(small, prompt(head, "Why?", limit=2))) for head in heads]
+        first = [await last_chunk(engine, slot, text) for slot, text in enumerate(texts)]
+        later = [await last_chunk(engine, slot, f"{text}so") for slot, text in enumerate(texts)]
     finally:
-        await small.close()
-    for prepared, counted in zip(first, later, strict=True):
-        assert prepared.input_tokens > 768 / 2
-        assert counted.cached_tokens >= prepared.input_tokens - 2
+        await engine.close()
+    for before, after in zip(first, later, strict=True):
+        assert before.input_tokens > 256 / 2
+        assert after.cached_tokens >= before.input_tokens - 2
+
+
+async def last_chunk(engine: Engine, slot: int, text: str) -> Chunk:
+    return [chunk async for chunk in engine.stream(slot, text, 8, {"n_predict": 1})][-1]
 
 
 async def test_its_own_listener_lets_nobody_in(backend: LlamaBackend) -> None:

@@ -228,8 +228,8 @@ _NUMBERS = {
 
 
 def plain_words(text: str) -> list[str]:
-    """Lower-case words without punctuation, small numbers as digits; 5:02 and 5 0 2 are one."""
-    text = re.sub(r"(?<=\d)[\s:]+(?=\d)", "", text)
+    """Lower-case words without punctuation, small numbers as digits; 5:02, 5.02, 5 0 2 are one."""
+    text = re.sub(r"(?<=\d)[\s:.]+(?=\d)", "", text)
     words = re.findall(r"[a-z']+|[0-9]+", text.lower())
     return [_NUMBERS.get(word, word) for word in words]
 
