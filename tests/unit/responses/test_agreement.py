@@ -230,7 +230,7 @@ class Conversation(RuleBasedStateMachine):
 
 TestConversation = Conversation.TestCase
 TestConversation.settings = settings(
-    max_examples=int(os.environ.get("VOICE_TEST_EXAMPLES", "500")),
+    max_examples=int(os.environ.get("VOICE_TEST_EXAMPLES", "300")),
     derandomize="VOICE_TEST_EXAMPLES" not in os.environ,
     stateful_step_count=60,
     deadline=None,
