@@ -34,7 +34,7 @@ picture { display: block; overflow-x: auto; }
 figure img { width: 100%; min-width: 38rem; height: auto; display: block; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--faint); }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
 .met { color: var(--good); } .missed { color: var(--bad); font-weight: 600; }
 """
 
@@ -51,6 +51,15 @@ _NOTES: Final = (
     "Every chain begins with instructions that the server has not seen. On a cold prefix every "
     "request does.",
 )
+
+_NAMED: Final = {
+    "model_websocket_to_http_new_cold": "24 calls with a model: time of (d) to (a), cold prefix",
+    "model_websocket_to_http_cold": "the same of (d) to (b), cold prefix",
+    "model_websocket_to_http": "the same of (d) to (b), warm prefix",
+    "model_websocket_to_http_id": "the same of (d) to (c)",
+    "tokens_per_second_followed": "tokens a second that are followed",
+}
+"""The figures with targets, as a reader would call them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +162,13 @@ def _targets(found: Mapping[str, float], targets: Mapping[str, Target]) -> str:
     rows = [_row(name, found[name], target) for name, target in targets.items() if name in found]
     if not rows:
         return ""
-    head = "<tr><th>figure</th><th>value</th><th>target</th><th></th></tr>"
+    head = "<tr><th>figure</th><th class='number'>value</th><th>target</th><th></th></tr>"
     return f"<table>{head}{''.join(rows)}</table>"
 
 
 def _row(name: str, value: float, target: Target) -> str:
     verdict = target.verdict(value)
-    said = name.replace("_", " ")
     return (
-        f'<tr><td>{said}</td><td class="number">{value:,g}</td><td>{target}</td>'
+        f'<tr><td>{_NAMED[name]}</td><td class="number">{value:,g}</td><td>{target}</td>'
         f'<td class="{verdict}">{verdict}</td></tr>'
     )

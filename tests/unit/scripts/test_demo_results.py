@@ -164,6 +164,14 @@ def test_the_page_stands_alone_and_shows_everything() -> None:
     assert "not faster" in written
 
 
+def test_every_target_has_a_name_for_readers() -> None:
+    long = [_chain(way, *([1.0] * 24)) for way in (*WAYS, *COLD_WAYS)]
+    results = _results(model_chains=long)
+    written = page(results)
+    assert written.count("<tr><td>") == len(judged(results)) == 5
+    assert "_followed" not in written
+
+
 def test_a_page_of_one_part_has_its_plots_only(tmp_path) -> None:
     results = _results(chains=[], model_chains=[], followed=[], turns=[])
     assert [plot.name for plot in plots(results)] == ["mechanisms"]
