@@ -26,7 +26,7 @@ from voice.server.limits import Limits
 from voice.server.serve import ServeOptions
 
 _CONTEXT_TOKENS: Final = 8192
-"""Fifty turns have up to 3,800 tokens, and the cold conversation, which lies beside, as many."""
+"""Fifty turns have up to 3,800 tokens, and an answer wants room after them."""
 
 _LANE_TOKENS_PER_SECOND: Final = 10.0
 _SPARE_FILES: Final = 100

@@ -68,11 +68,11 @@ async def measure_chains(server: Server, plan: Plan) -> AsyncIterator[Chain]:
 async def rehearse(server: Server, plan: Plan) -> None:
     """One call in each way that nobody times: first calls load code and open files.
 
-    All have the same instructions, so a model reads them once. Raises `AgentError` and
-    `UsageError`.
+    Not in the way that is warmed up, whose client has been used then. All have the same
+    instructions, so a model reads them once. Raises `AgentError` and `UsageError`.
     """
     short = replace(plan.workload, steps=1)
     async with linked(server, 0) as target:
         for way in plan.ways:
-            if way.prefix == "warm" and way.kind != "websocket-warm":  # the client of `websocket`
+            if way.prefix == "warm" and way.kind != "websocket-warm":
                 await hold_chain(way, target, short, "Rehearsal")

@@ -1,7 +1,7 @@
 """Which of llama.cpp's slots a prompt should run in, so that it finds most of itself there.
 
 A slot keeps the key-value states of the last text it saw; what a new text shares with it from the
-start is not computed again. Slots share one context, so a second one costs little.
+start is not computed again. Each has a context for itself.
 """
 
 from __future__ import annotations
