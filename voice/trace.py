@@ -6,6 +6,7 @@ with whoever reads the file; they stand in the README.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,9 +28,17 @@ class TraceEvent:
 
     def json(self) -> bytes:
         """One line of the trace."""
-        return msgspec.json.encode(
+        return as_json(
             {"at": round(self.at, 6), "turn": self.turn, "event": self.event, **self.fields}
         )
+
+
+def as_json(told: object) -> bytes:
+    """JSON, also of a file's name that no encoding can write."""
+    try:
+        return msgspec.json.encode(told)
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(told)).encode()  # which escapes what is not ASCII
 
 
 Sink = Callable[[TraceEvent], None]

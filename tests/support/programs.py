@@ -228,9 +228,14 @@ _NUMBERS = {
 
 
 def plain_words(text: str) -> list[str]:
-    """Lower-case words without punctuation, small numbers as digits; 5:02, 5.02, 5 0 2 are one."""
-    text = re.sub(r"(?<=\d)[\s:.]+(?=\d)", "", text)
-    words = re.findall(r"[a-z']+|[0-9]+", text.lower())
+    """Lower-case words without punctuation, small numbers as digits.
+
+    As one are taken 5:02, 5.02, 5-0, 2; PM and p.m.; 26 and 26th.
+    """
+    text = re.sub(r"(?<=\d)[\s:.,-]+(?=\d)", "", text.lower())
+    text = re.sub(r"\b([ap])\.m\b", r"\1m", text)
+    text = re.sub(r"(?<=\d)(st|nd|rd|th)\b", "", text)
+    words = re.findall(r"[a-z']+|[0-9]+", text)
     return [_NUMBERS.get(word, word) for word in words]
 
 

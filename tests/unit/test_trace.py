@@ -64,6 +64,11 @@ def test_a_trace_file_has_one_object_a_line(tmp_path: Path) -> None:
     ]
 
 
+def test_a_name_that_is_not_utf8_is_escaped() -> None:
+    event = TraceEvent(1.0, 0, "fault.began", {"problem": "caf\udce9.db", "retry": True})
+    assert json.loads(event.json())["problem"] == "caf\udce9.db"
+
+
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no/such"):
         TraceFile(tmp_path / "no/such/t.jsonl")

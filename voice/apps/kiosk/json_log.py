@@ -7,9 +7,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
-import msgspec
-
-from voice.trace import TraceEvent
+from voice.trace import TraceEvent, as_json
 
 _WORDS: Final = frozenset(
     {"user_text", "assistant_text", "heard_text", "text", "arguments", "output", "words"}
@@ -72,7 +70,7 @@ class JsonLog(logging.Handler):
         self.acquire()  # records come from several threads
         try:
             with contextlib.suppress(OSError):  # a log that nobody takes is no reason to stop
-                self._stream.write(msgspec.json.encode(line).decode() + "\n")
+                self._stream.write(as_json(line).decode() + "\n")
                 self._stream.flush()
         finally:
             self.release()

@@ -68,6 +68,20 @@ def test_pythons_own_log_becomes_lines_too() -> None:
     assert (line["level"], line["message"]) == ("warning", "the port 8788 is taken")
 
 
+def test_an_error_with_a_name_that_is_not_utf8_is_logged() -> None:
+    stream = io.StringIO()
+    logger = logging.getLogger("test.kiosk.names")
+    logger.propagate = False  # pytest-xdist cannot carry such a log
+    logger.addHandler(JsonLog(stream))
+    try:
+        raise FileNotFoundError("caf\udce9.txt")
+    except FileNotFoundError:
+        logger.exception("the tool failed")
+    line = json.loads(stream.getvalue())
+    assert line["message"] == "the tool failed"
+    assert "caf\udce9.txt" in line["traceback"]
+
+
 def test_a_log_that_nobody_takes_is_no_reason_to_stop() -> None:
     class Full(io.StringIO):
         def write(self, text: str) -> int:

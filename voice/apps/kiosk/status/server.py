@@ -31,6 +31,7 @@ from voice.apps.kiosk.status.metrics import CONTENT_TYPE, Metrics
 from voice.apps.kiosk.status.usage import Meter
 from voice.config import KioskOptions
 from voice.server.access import Access
+from voice.trace import as_json
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +178,7 @@ class _Status:
             revision = self._health.revision
             if revision != told or quiet >= _QUIET_LOOKS:
                 told, quiet = revision, 0
-                yield b"data: " + msgspec.json.encode(self._shown()) + b"\n\n"
+                yield b"data: " + as_json(self._shown()) + b"\n\n"
             quiet += 1
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -201,7 +202,7 @@ async def _file(request: Request) -> Response:
 
 
 def _json(told: object, status: int = 200) -> Response:
-    body = msgspec.json.encode(told)
+    body = as_json(told)
     return Response(body, status, headers=_HEADERS, media_type="application/json")
 
 
