@@ -18,7 +18,7 @@ def _words(text: str) -> list[str]:
 
 
 class EagerBudget:
-    """The account of a session, in tokens of answers."""
+    """The account of a conversation, in tokens of answers."""
 
     def __init__(self, most_tokens: int) -> None:
         self._most_tokens = most_tokens

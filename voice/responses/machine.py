@@ -252,7 +252,9 @@ class AgentMachine:
         self._conversation = Conversation()
         self._proposals.forget()
         self._drop_draft()
-        return [*self._drop_eager(), *self._steering.drop(), *self._work.forget()]
+        actions = [*self._drop_eager(), *self._steering.drop(), *self._work.forget()]
+        self._budget = EagerBudget(self._options.eager_budget_tokens)
+        return actions
 
     def _settle(self, turn: int, heard: str | None, now: float) -> list[Action]:
         """The answer is over: all of it was heard (None), or so much."""

@@ -42,7 +42,7 @@ class AgentOptions:
     """Begin the answer when the user has probably finished, and throw it away if not."""
 
     eager_budget_tokens: Annotated[int, Meta(ge=0)] = 4000
-    """Tokens of answers that may be thrown away in a session; after that none is begun early."""
+    """Tokens of answers that may be thrown away in a conversation; then none is begun early."""
 
     store: bool = False
     """Let the server keep the responses: then a conversation survives a lost connection there."""

@@ -32,6 +32,9 @@ class Evidence:
 
     label: Label = "words"
 
+    long_silence: bool = False
+    """Whether `likely_seconds` of it have passed."""
+
     stop: bool = False
     """Whether the words tell an agent that speaks to fall silent."""
 
@@ -41,15 +44,18 @@ def silence_seconds(evidence: Evidence, options: TurnOptions) -> float:
     return min(_wanted(evidence, options), options.longest_pause_seconds)
 
 
-def sounds_finished(evidence: Evidence, options: TurnOptions) -> bool:
-    """Whether the words sound finished and the voice, as far as it is known, does not object."""
+def end_likely(evidence: Evidence, options: TurnOptions) -> bool:
+    """Whether to begin an answer: there are words, and the silence is long or sounds like an end.
+
+    It sounds like one where the words do and the voice, as far as it is known, does not object.
+    Where one of them objects, a silence of 0.6 s was an end in 33 of 79 cases (188 utterances from
+    `shared/speech`, tiny.en): enough to begin an answer, not to speak it.
+    """
     text, audio = evidence.text_finished, evidence.audio_finished
-    return (
-        evidence.label in ("words", "backchannel")
-        and text is not None
-        and text >= options.text_finished
-        and (audio is None or audio > options.audio_unfinished)
-    )
+    if text is None or evidence.label not in ("words", "backchannel"):
+        return False
+    objected = audio is not None and audio <= options.audio_unfinished
+    return evidence.long_silence or (text >= options.text_finished and not objected)
 
 
 def _wanted(evidence: Evidence, options: TurnOptions) -> float:

@@ -103,6 +103,7 @@ class TurnMachine:
         actions: list[Action] = []
         for utterance in self._utterances.given_up(now):
             actions += self._discard(utterance, "the transcriber is stuck", now)
+        self._utterances.notice_silence(now)
         if self._utterances.end_due(now):
             actions += self._end_utterance(now)
         return actions + self._decide(now)

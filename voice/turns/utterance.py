@@ -65,6 +65,9 @@ class Utterance:
     audio_finished: float | None = None
     """The judge's verdict on the pause that goes on."""
 
+    long_silence: bool = False
+    """Whether the pause that goes on is long enough to be a likely end by that alone."""
+
     likely_end: bool = False
     """Whether the pause that goes on was reported as a likely end."""
 
@@ -80,7 +83,7 @@ class Utterance:
     def pause(self, at: float, sample: int) -> None:
         """Speech stopped, and `sample` was the last of it."""
         self.paused, self.likely_end, self.audio_finished = True, False, None
-        self.lost = False
+        self.lost = self.long_silence = False
         self.last_speech_at, self.last_speech = at, sample
 
     def resume(self, at: float, now: float, *, over_agent: bool) -> None:
@@ -116,5 +119,6 @@ class Utterance:
             text_finished=self.text_finished,
             audio_finished=self.audio_finished,
             label=self.label,
+            long_silence=self.long_silence,
             stop=self.over_agent and self.tells_to_stop,
         )

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from voice.listen.gate import SpeechPaused, SpeechResumed
 from voice.listen.labels import words_of
-from voice.turns.endpoint import silence_seconds, sounds_finished
+from voice.turns.endpoint import end_likely, silence_seconds
 from voice.turns.events import (
     Action,
     CloseUtterance,
@@ -57,11 +57,18 @@ class Utterances:
         return bool(self.current or self._awaiting_words)
 
     def deadline(self) -> float | None:
-        """When an utterance ends, or its words are given up."""
+        """When an utterance ends, or probably does, or its words are given up."""
         times = [self._words_due(utterance) for utterance in self._awaiting_words]
-        if self.current:
-            times.append(self._end_due(self.current))
+        if utterance := self.current:
+            times.append(self._end_due(utterance))
+            if utterance.paused and not (utterance.likely_end or utterance.long_silence):
+                times.append(self._likely_due(utterance))
         return min(times, default=None)
+
+    def notice_silence(self, now: float) -> None:
+        """A pause may have grown long."""
+        if (utterance := self.current) and utterance.paused and now >= self._likely_due(utterance):
+            utterance.long_silence = True
 
     def end_due(self, now: float) -> bool:
         """Whether the user has finished, or speaks without end."""
@@ -183,11 +190,14 @@ class Utterances:
             return []
         if not (utterance.paused and self._pauses_end):
             return []
-        if not sounds_finished(utterance.evidence(), self._options):
+        if not end_likely(utterance.evidence(), self._options):
             return []
         utterance.likely_end = True
         turn, text = utterance.turn, utterance.text
         return [Mark("turn.likely_end", turn, now, {"text": text}), LikelyEnd(turn, text)]
+
+    def _likely_due(self, utterance: Utterance) -> float:
+        return utterance.last_speech_at + self._options.likely_seconds
 
     def _words_due(self, utterance: Utterance) -> float:
         assert utterance.ended_at is not None

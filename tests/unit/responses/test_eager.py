@@ -21,6 +21,7 @@ from voice.responses.signals import (
     Committed,
     Discarded,
     Fact,
+    Forgotten,
     Heard,
     Interrupted,
     LikelyEnded,
@@ -270,6 +271,17 @@ def test_it_is_given_up_when_the_budget_is_spent() -> None:
     before = len(bench.requests)
     bench.tell(LikelyEnded(3, "what time is it"))
     assert len(bench.requests) == before
+
+
+def test_a_new_conversation_has_a_budget_of_its_own() -> None:
+    bench = Bench(eager_budget_tokens=1)
+    bench.tell(LikelyEnded(1, "what time is it"))
+    bench.begin()
+    bench.say("x ")
+    bench.tell(Discarded(1), Forgotten(erased=True))
+    before = len(bench.requests)
+    bench.tell(LikelyEnded(2, "what time is it"))
+    assert len(bench.requests) == before + 1
 
 
 def test_the_share_that_was_thrown_away_is_told() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice.turns.endpoint import Evidence, silence_seconds, sounds_finished
+from voice.turns.endpoint import Evidence, end_likely, silence_seconds
 from voice.turns.options import TurnOptions
 
 OPTIONS = TurnOptions()
@@ -63,7 +63,10 @@ def test_there_is_an_upper_bound(text: float | None, audio: float | None, bound:
         (Evidence(0.1, 0.99), False),
         (Evidence(None, 0.99), False),
         (Evidence(0.9, None, "hesitation"), False),
+        (Evidence(0.1, 0.2, long_silence=True), True),
+        (Evidence(None, 0.99, long_silence=True), False),
+        (Evidence(0.9, 0.99, "hesitation", long_silence=True), False),
     ],
 )
-def test_a_likely_end_needs_words(evidence: Evidence, likely: bool) -> None:
-    assert sounds_finished(evidence, OPTIONS) is likely
+def test_a_likely_end_needs_words_and_a_sign(evidence: Evidence, likely: bool) -> None:
+    assert end_likely(evidence, OPTIONS) is likely

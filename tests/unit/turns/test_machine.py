@@ -390,7 +390,6 @@ def test_the_silence_follows_the_evidence(
     text: str | None, probability: float | None, silence: float
 ) -> None:
     dialogue = _paused(text, probability)
-    assert dialogue.machine.deadline() == pytest.approx(2.0 + silence)
     dialogue.run_until(2.0 + silence + 0.01)
     (ended,) = dialogue.marked("turn.ended")
     assert ended.at == pytest.approx(2.0 + silence)
@@ -420,7 +419,8 @@ def test_words_from_before_the_last_speech_are_no_evidence() -> None:
     dialogue = _paused("Turn on the lights.", None)
     dialogue.happen(2.3, SpeechResumed(2.3, _sample(2.3)))
     dialogue.happen(3.16, SpeechPaused(3.0, _sample(3.0)))
-    assert dialogue.machine.deadline() == pytest.approx(3.0 + SHIPPED.endpoint_seconds)
+    dialogue.run_until(5.0)
+    assert dialogue.marked("turn.ended")[0].at == pytest.approx(3.0 + SHIPPED.endpoint_seconds)
 
 
 def test_a_likely_end_is_told_once_a_pause() -> None:
@@ -444,6 +444,26 @@ def test_words_that_came_in_the_lull_are_evidence_and_are_not_asked_for_again() 
     assert len(dialogue.wanted(LikelyEnd)) == 1
     dialogue.happen(2.2, EndJudged(1, _sample(2.0), 0.99))
     assert dialogue.machine.deadline() == pytest.approx(2.0 + SHIPPED.quick_seconds)
+
+
+def test_a_long_pause_is_a_likely_end_whatever_it_sounds_like() -> None:
+    dialogue = _paused("and then", 0.1)
+    dialogue.run_until(2.0 + SHIPPED.likely_seconds - 0.01)
+    assert not dialogue.wanted(LikelyEnd)
+    dialogue.run_until(2.0 + SHIPPED.likely_seconds)
+    assert dialogue.wanted(LikelyEnd) == [LikelyEnd(1, "and then")]
+    dialogue.happen(2.9, SpeechResumed(2.9, _sample(2.9)))
+    dialogue.happen(3.66, SpeechPaused(3.5, _sample(3.5)))
+    dialogue.happen(3.7, WordsTranscribed(1, "and then I", _sample(3.66)))
+    assert dialogue.wanted(LikelyEnd, GoOn) == [LikelyEnd(1, "and then"), GoOn(1)]
+
+
+def test_words_that_come_late_in_a_long_pause_are_a_likely_end() -> None:
+    dialogue = _paused("and", None)
+    dialogue.run_until(2.0 + SHIPPED.likely_seconds)
+    dialogue.happen(2.8, WordsTranscribed(1, "and then", _sample(2.5)))
+    expected = [LikelyEnd(1, "and"), GoOn(1), LikelyEnd(1, "and then")]
+    assert dialogue.wanted(LikelyEnd, GoOn) == expected
 
 
 def test_there_is_no_likely_end_while_it_sounds_unfinished() -> None:
