@@ -253,6 +253,7 @@ def serving(options: Options) -> ServeOptions:
     Its model may be named in [agent] too. The key of an upstream server is in the environment,
     which the child inherits; its command line can be read by anybody on the machine.
     """
+    from voice.models.cache import default_cache
     from voice.models.resolve import weights
     from voice.server.serve import ServeOptions
 
@@ -264,6 +265,7 @@ def serving(options: Options) -> ServeOptions:
                 model=weights(_language_model(options), ".gguf"),
                 threads=server.threads or None,
                 context_tokens=server.context_tokens,
+                heads=default_cache().instructions if server.keep_instructions else None,
             )
         case "upstream":
             if not server.upstream:

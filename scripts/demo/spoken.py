@@ -113,6 +113,7 @@ def _options(asking: Asking, variant: str, script: Path) -> Options:
         script=str(script) if asking.backend == "script" else "",
         ttft=TTFT_SECONDS,
         tokens_per_second=_TOKENS_PER_SECOND,
+        keep_instructions=False,  # or what is sent ahead would be there in any way
     )
     return replace(defaults, agent=agent, turns=turns, server=server, listen=ListenOptions())
 

@@ -373,3 +373,60 @@ async def test_its_own_listener_lets_nobody_in(backend: LlamaBackend) -> None:
     request = urllib.request.Request(f"{url}/completion", b'{"prompt": "x"}')
     with pytest.raises(urllib.error.HTTPError, match="401"):
         await asyncio.to_thread(urllib.request.urlopen, request)
+
+
+# ── what is kept for the next start ──────────────────────────────────────────────────────────
+
+LONG = "You are a friendly voice assistant. " + "Answer in one short spoken sentence. " * 18
+
+
+def kept_in(heads: Path) -> list[Path]:
+    return list(heads.iterdir())
+
+
+async def read_head(path: Path, heads: Path, question: str = "") -> tuple[Finished, list[Piece]]:
+    """As at the start of a program: the head is read, and then a question is asked."""
+    backend = await LlamaBackend.open(path, heads=heads)
+    try:
+        read = await backend.prepare(Prompt(items=(), instructions=LONG))
+        asked = Prompt(items=(Message("user", question),), instructions=LONG, temperature=0)
+        return read, await answer(backend, asked) if question else []
+    finally:
+        await backend.close()
+
+
+async def test_a_head_is_read_once_for_all_starts(llm_path: Path, tmp_path: Path) -> None:
+    heads = tmp_path / "kept"
+    question = "What is the capital of France?"
+    first, said = await read_head(llm_path, heads, question)
+    again, said_again = await read_head(llm_path, heads, question)
+    assert first.cached_tokens == 0
+    assert first.input_tokens > 128
+    assert again.cached_tokens >= first.input_tokens - 1
+    assert text(said) == text(said_again)
+    assert len(kept_in(heads)) == 1
+    assert heads.stat().st_mode & 0o077 == 0, "nobody else's"
+
+
+async def test_another_conversation_with_the_same_head_need_not_read_it(
+    llm_path: Path, tmp_path: Path
+) -> None:
+    backend = await LlamaBackend.open(llm_path, heads=tmp_path)
+    try:
+        read = await backend.prepare(Prompt(items=(), instructions=LONG))
+        for words in ("Tell me of the sea. " * 20, "Tell me of the hills. " * 20):
+            told = Prompt(items=(Message("user", words),), instructions=LONG, max_output_tokens=1)
+            assert finished(await answer(backend, told)).cached_tokens >= read.input_tokens - 1
+    finally:
+        await backend.close()
+
+
+async def test_a_damaged_file_is_read_anew(llm_path: Path, tmp_path: Path) -> None:
+    first, _ = await read_head(llm_path, tmp_path)
+    (kept,) = kept_in(tmp_path)
+    whole = kept.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"x" * 1000):
+        kept.write_bytes(damaged)
+        again, _ = await read_head(llm_path, tmp_path)
+        assert (again.cached_tokens, again.input_tokens) == (0, first.input_tokens)
+        assert [len(path.read_bytes()) for path in kept_in(tmp_path)] == [len(whole)]

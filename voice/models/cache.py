@@ -44,6 +44,11 @@ class Cache:
 
     root: Path
 
+    @property
+    def instructions(self) -> Path:
+        """Where language models keep what they have read of instructions."""
+        return self.root / "instructions"
+
     def folder(self, model: Model) -> Path:
         """Where the files of `model` lie, whether or not they are there."""
         return self.root / model.name

@@ -8,6 +8,8 @@ hands chunks to the event loop. A callback that returns True ends its completion
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
 import logging
 import mmap
 import os
@@ -18,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
+from urllib.parse import urlsplit
 
 # Threads of a computation wait for each other hundreds of times a token. OpenMP lets them spin,
 # and where another program wants the core, the one they wait for does not get it: on two busy
@@ -33,12 +36,18 @@ from voice.server import chatml
 from voice.server.backend import PromptTooLong
 from voice.server.calling import probabilities
 
+BUILD: Final = str(xllamacpp.__version__)
+"""Of llama.cpp's bindings, and so of llama.cpp."""
+
 SLOTS: Final = 2
 """Completions at the same time. One conversation needs one; the other keeps a second's prefix."""
 
 _BATCH_TOKENS: Final = 64
 """Prompt tokens computed at once, and so the longest delay of a stop: 0.4 s on two busy cores.
 Larger ones read prompts hardly faster there (256: 163 tokens/s, 64: 147)."""
+
+_MOVE_SECONDS: Final = 10.0
+"""A slow disk writes a hundred megabytes in this time."""
 
 _GGUF: Final = b"GGUF"
 _TEMPLATE_KEY: Final = b"tokenizer.chat_template"
@@ -66,17 +75,22 @@ class Chunk:
 class Engine:
     """A loaded model."""
 
-    def __init__(self, server: Any, context_tokens: int, weights_bytes: int) -> None:
-        self._server = server
+    def __init__(self, server: Any, key: str, context_tokens: int, weights_bytes: int) -> None:
+        """`key` of the server's own HTTP listener."""
+        self._server, self._key = server, key
         self.context_tokens = context_tokens
         self.weights_bytes = weights_bytes
         self._workers = ThreadPoolExecutor(SLOTS, "llama")
 
     @classmethod
-    async def open(cls, path: Path, threads: int | None, context_tokens: int) -> Engine:
-        """Load the model at `path`. Raises `ModelError`."""
+    async def open(
+        cls, path: Path, threads: int | None, context_tokens: int, states: Path | None = None
+    ) -> Engine:
+        """Load the model at `path`; `save` writes to the folder `states`. Raises `ModelError`."""
         weights_bytes = await asyncio.to_thread(_check_file, path)
         params = _params(path, threads, context_tokens)
+        if states is not None:
+            params.slot_save_path = f"{states}{os.sep}"
         try:
             server = await asyncio.to_thread(xllamacpp.Server, params)
         except RuntimeError:
@@ -85,7 +99,7 @@ class Engine:
                 "the file is damaged or of an unknown kind: `voice models verify` tells, "
                 "`voice models fetch` gets it anew",
             ) from None
-        return cls(server, context_tokens, weights_bytes)
+        return cls(server, params.api_keys[0], context_tokens, weights_bytes)
 
     async def stream(
         self, slot: int, prompt: str, reserve_tokens: int, options: Mapping[str, Any]
@@ -118,6 +132,24 @@ class Engine:
             completion.abandoned = True
             await asyncio.wait([work])
 
+    async def save(self, slot: int, name: str) -> int:
+        """Write the slot's states to a file; returns its size in bytes, 0 where that failed."""
+        return int((await self._move(slot, "save", name)).get("n_written", 0))
+
+    async def restore(self, slot: int, name: str) -> bool:
+        """Read the slot's states from a file; without success it has none."""
+        return bool((await self._move(slot, "restore", name)).get("n_restored"))
+
+    async def _move(self, slot: int, action: str, name: str) -> dict[str, Any]:
+        """The library's own HTTP listener alone can do it."""
+        return await asyncio.to_thread(
+            _post,
+            self._server.listening_address,
+            f"/slots/{slot}?action={action}",
+            {"filename": name},
+            self._key,
+        )
+
     async def close(self) -> None:
         """Free the model. Streams must have been closed before."""
         await asyncio.to_thread(self._workers.shutdown)
@@ -146,6 +178,22 @@ class _Completion:
 
     def _hand_over(self, raw: dict[str, Any] | None) -> None:
         self._loop.call_soon_threadsafe(self.chunks.put_nowait, raw)
+
+
+def _post(base: str, path: str, body: dict[str, Any], key: str) -> dict[str, Any]:
+    """The answer; an empty one where there is none."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=_MOVE_SECONDS)
+    try:
+        connection.request("POST", path, json.dumps(body), headers)
+        answer = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        answer = {"error": str(error)}
+    finally:
+        connection.close()
+    if "error" in answer:
+        log.info("llama.cpp refused %s: %s", path, answer["error"])
+    return dict(answer)
 
 
 def _params(path: Path, threads: int | None, context_tokens: int) -> Any:

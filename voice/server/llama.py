@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -12,12 +14,18 @@ from typing import Final
 from voice.server import chatml
 from voice.server.answer import Answer
 from voice.server.backend import Faults, Finished, Piece, Prompt, PromptTooLong
-from voice.server.engine import SLOTS, Engine
+from voice.server.engine import BUILD, SLOTS, Engine
+from voice.server.heads import HeadFiles
 from voice.server.slots import SlotTable
 from voice.server.truncation import windows
 
 _CHARS_PER_TOKEN: Final = 4
 """Of English text; only the size of a truncation's steps depends on it."""
+
+_LEAST_TOKENS: Final = 128
+"""Of a head that is worth a file: about a second of reading."""
+
+log = logging.getLogger(__name__)
 
 
 class LlamaBackend:
@@ -25,18 +33,27 @@ class LlamaBackend:
 
     faults: Faults | None = None
 
-    def __init__(self, engine: Engine, model: str) -> None:
+    def __init__(self, engine: Engine, model: str, heads: HeadFiles | None = None) -> None:
         self.model = model
         self._engine = engine
+        self._heads = heads
+        self._head_in: dict[int, str] = {}
+        """Which head a slot has read, or begun to read."""
         self._table = SlotTable(SLOTS)
         self._free = asyncio.Semaphore(SLOTS)
 
     @classmethod
     async def open(
-        cls, path: Path, threads: int | None = None, context_tokens: int = 4096
+        cls,
+        path: Path,
+        threads: int | None = None,
+        context_tokens: int = 4096,
+        heads: Path | None = None,
     ) -> LlamaBackend:
-        """Load the model. Raises `ModelError`."""
-        return cls(await Engine.open(path, threads, context_tokens), path.stem)
+        """Load the model; heads of conversations are kept in that folder. Raises `ModelError`."""
+        kept = await asyncio.to_thread(_made, heads) if heads else None
+        engine = await Engine.open(path, threads, context_tokens, kept)
+        return cls(engine, path.stem, HeadFiles(kept, path, BUILD) if kept else None)
 
     async def close(self) -> None:
         """Free the model, when what is under way has been stopped."""
@@ -47,7 +64,7 @@ class LlamaBackend:
         too_long: PromptTooLong | None = None
         for window in self._windows(prompt):
             text = chatml.render(window)
-            async with self._slot(text, window.ends) as slot:
+            async with self._slot(window, text) as slot:
                 answer = Answer(self._engine, slot, window, text)
                 try:
                     async with aclosing(answer.pieces()) as pieces:
@@ -66,9 +83,12 @@ class LlamaBackend:
         too_long: PromptTooLong | None = None
         for window in self._windows(prompt):
             text = chatml.render_open(window)
-            async with self._slot(text) as slot:
+            async with self._slot(window, text) as slot:
                 try:
-                    return await Answer(self._engine, slot, window, text).prepare()
+                    finished = await Answer(self._engine, slot, window, text).prepare()
+                    if not window.items:
+                        await self._keep(slot, text, finished.input_tokens)
+                    return finished
                 except PromptTooLong as error:
                     too_long = error
         assert too_long is not None
@@ -81,11 +101,40 @@ class LlamaBackend:
         return [replace(prompt, items=items) for items in windows(prompt.items, step_chars)]
 
     @asynccontextmanager
-    async def _slot(self, text: str, ends: bool = False) -> AsyncIterator[int]:
+    async def _slot(self, prompt: Prompt, text: str) -> AsyncIterator[int]:
         async with self._free:
-            slot = self._table.take(text, ends)
+            slot = self._table.take(text, prompt.ends)
             assert slot is not None, "the semaphore lets in as many as there are slots"
             try:
+                await self._recall(slot, chatml.render_open(replace(prompt, items=())))
                 yield slot
             finally:
                 self._table.give_back(slot)
+
+    async def _recall(self, slot: int, head: str) -> None:
+        """Let the slot begin with what was read of this head before."""
+        if self._heads is None or self._head_in.get(slot) == head:
+            return
+        self._head_in[slot] = head
+        name = await asyncio.to_thread(self._heads.find, head)
+        if name and not await self._engine.restore(slot, name):
+            await asyncio.to_thread(self._heads.forget, name)
+
+    async def _keep(self, slot: int, head: str, tokens: int) -> None:
+        """Write down what the slot has read, which is this head and nothing else."""
+        if self._heads is None or tokens < _LEAST_TOKENS:
+            return
+        if await asyncio.to_thread(self._heads.find, head) is None:
+            part = f"{secrets.token_hex(8)}.part"
+            size_bytes = await self._engine.save(slot, part)
+            await asyncio.to_thread(self._heads.accept, part, head, size_bytes)
+
+
+def _made(folder: Path) -> Path | None:
+    """The folder, nobody else's; None where it cannot be made."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        log.info("what is read of instructions is not kept: %s", error)
+        return None
+    return folder

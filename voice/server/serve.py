@@ -57,6 +57,9 @@ class ServeOptions:
     """Threads of the `llama` backend; None takes the machine's physical cores."""
     context_tokens: int = 4096
     """Context of the `llama` backend, shared by the conversations under way."""
+    heads: Path | None = None
+    """Folder where the `llama` backend keeps what it has read of instructions and tools; None
+    keeps nothing."""
     script: Path | None = None
     """Replies of the `script` backend; None echoes."""
     ttft_seconds: float = 0.0
@@ -132,7 +135,9 @@ async def open_backend(options: ServeOptions) -> Backend:
         raise UsageError("the llama backend needs a model", "name one, or use --backend script")
     from voice.server.llama import LlamaBackend  # noqa: PLC0415 (loads a 50 MB library)
 
-    return await LlamaBackend.open(options.model, options.threads, options.context_tokens)
+    return await LlamaBackend.open(
+        options.model, options.threads, options.context_tokens, options.heads
+    )
 
 
 async def _open_upstream(options: ServeOptions) -> Backend:

@@ -32,8 +32,8 @@ class TurnOptions:
     """Silence that ends it when words or voice sound unfinished."""
 
     likely_seconds: Annotated[float, Meta(gt=0)] = 0.6
-    """Silence that makes an end likely whatever words and voice sound like: the answer is begun, and
-    is ready when the turn ends."""
+    """Silence that makes an end likely whatever words and voice sound like: the answer is begun,
+    and is ready when the turn ends."""
 
     hesitation_seconds: Annotated[float, Meta(gt=0)] = 1.6
     """Silence after which a lone "um" is given up."""
