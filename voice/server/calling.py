@@ -155,6 +155,15 @@ def _json(schema: Mapping[str, Any]) -> str:
 
 # ── arguments ────────────────────────────────────────────────────────────────────────────────
 
+NO_ARGUMENTS: Final = "{}"
+
+_EMPTY: Final = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+
+
+def takes_nothing(tool: Tool) -> bool:
+    """Whether `NO_ARGUMENTS` is all that it can be called with: nobody need ask the model."""
+    return all(_EMPTY.get(key) == value for key, value in tool.parameters.items())
+
 
 def valid_arguments(text: str, tool: Tool) -> str | None:
     """The arguments as compact JSON text, or None where they are not a JSON object.

@@ -39,6 +39,7 @@ class LlamaBackend:
         self._heads = heads
         self._head_in: dict[int, str] = {}
         """Which head a slot has read, or begun to read."""
+        self._grammar_tried = False
         self._table = SlotTable(SLOTS)
         self._free = asyncio.Semaphore(SLOTS)
 
@@ -85,9 +86,11 @@ class LlamaBackend:
             text = chatml.render_open(window)
             async with self._slot(window, text) as slot:
                 try:
-                    finished = await Answer(self._engine, slot, window, text).prepare()
+                    answer = Answer(self._engine, slot, window, text)
+                    finished = await answer.prepare()
                     if not window.items:
                         await self._keep(slot, text, finished.input_tokens)
+                        await self._try_grammar(answer, window)
                     return finished
                 except PromptTooLong as error:
                     too_long = error
@@ -119,6 +122,12 @@ class LlamaBackend:
         name = await asyncio.to_thread(self._heads.find, head)
         if name and not await self._engine.restore(slot, name):
             await asyncio.to_thread(self._heads.forget, name)
+
+    async def _try_grammar(self, answer: Answer, prompt: Prompt) -> None:
+        """Nobody waits for anything yet, as somebody would at the first call of a tool."""
+        if prompt.tools and not self._grammar_tried:
+            self._grammar_tried = True
+            await answer.try_grammar()
 
     async def _keep(self, slot: int, head: str, tokens: int) -> None:
         """Write down what the slot has read, which is this head and nothing else."""

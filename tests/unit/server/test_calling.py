@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from voice.server.calling import (
     least_odds,
     names_tool,
     probabilities,
+    takes_nothing,
     valid_arguments,
 )
 
@@ -88,6 +90,22 @@ def test_each_grammar_asks_less_than_the_one_before() -> None:
     assert '"minutes"' in least
     assert '"minutes"' not in anything
     assert len(arguments_grammars(Tool("get_time", "", {}))) == 2
+
+
+@pytest.mark.parametrize(
+    ("schema", "nothing"),
+    [
+        ({}, True),
+        ({"type": "object", "properties": {}, "required": [], "additionalProperties": False}, True),
+        ({"type": "object", "properties": {"name": {}}}, False),
+        ({"type": "object", "additionalProperties": True}, False),
+        ({"$ref": "#/$defs/place", "properties": {}}, False),
+    ],
+)
+def test_a_tool_takes_nothing_if_its_schema_leaves_nothing_else(
+    schema: dict[str, Any], nothing: bool
+) -> None:
+    assert takes_nothing(Tool("t", "", schema)) is nothing
 
 
 def test_arguments_that_the_schema_does_not_name_are_not_allowed_unless_it_says_so() -> None:

@@ -18,7 +18,8 @@ from voice.server.chatml import ARGUMENTS_START, CALL_START, call_text
 from voice.server.engine import Chunk, chat_template
 from voice.server.llama import LlamaBackend
 
-TOOLS = (Tool("get_time", "Tell the time.", {}), Tool("set_timer", "Set a timer.", {}))
+MINUTES = {"properties": {"minutes": {"type": "integer"}}}
+TOOLS = (Tool("get_time", "Tell the time.", {}), Tool("set_timer", "Set a timer.", MINUTES))
 
 
 class PlayedEngine:
@@ -137,6 +138,24 @@ async def test_arguments_without_an_end_are_tried_again_and_then_given_up() -> N
     assert (await answer(engine, tools=(tool,)))[0] == Called("set_timer", "{}")
     engine.arguments = ['{"name": "on and on and']
     assert (await answer(engine, tools=(tool,)))[0] == TextDelta("Hello")
+
+
+async def test_for_arguments_that_are_none_nobody_asks_the_model() -> None:
+    engine = PlayedEngine(brace=0.9, name=0.99)
+    demanded = {"tool_choice": "get_time", "tools": (Tool("get_time", "", {"properties": {}}),)}
+    pieces = await answer(engine, **demanded)
+    assert pieces[0] == Called("get_time", "{}")
+    assert not any("grammar" in options for options in engine.options)
+    assert engine.prompts[-1].endswith(call_text("get_time", "{}"))
+
+
+async def test_the_first_grammar_is_not_that_of_the_first_call() -> None:
+    """It takes llama.cpp most of a second, and nobody waits while instructions are read."""
+    engine = PlayedEngine()
+    backend = LlamaBackend(engine, "played")  # type: ignore[arg-type]
+    for items in ((), (Message("user", "Hi"),), ()):
+        await backend.prepare(Prompt(items=items, tools=TOOLS))
+    assert ["grammar" in options for options in engine.options] == [False, True, False, False]
 
 
 async def test_a_call_of_what_there_is_not_becomes_words() -> None:
