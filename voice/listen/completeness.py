@@ -30,7 +30,7 @@ ENDED = 0.85
 """A full stop, and nothing that speaks against it."""
 
 ASKED = 0.95
-"""A question or an exclamation that is whole."""
+"""A question, a request or an exclamation that is whole."""
 
 _TRAILING_OFF = re.compile(r"(\.\.+|…|[-–—,;:])[\"'”’]*$")
 _STOPPED = re.compile(r"[.。]+[\"'”’]*$")
@@ -81,6 +81,23 @@ _OPENINGS = re.compile(
 )
 """Sentences that are only begun."""
 
+_REQUEST = re.compile(
+    r"""^((please|okay|ok|hey|now|then|and|so|just|also)\ )*(
+        (add|book|brew|bring|buy|call|cancel|change|check|clear|close|copy|count|create|decrease|delete
+        |describe|dim|explain|fetch|find|get|give|go|increase|launch|list|lock|lower|make|move|mute|open
+        |order|pause|pick|play|put|raise|read|remind|remove|repeat|run|say|search|send|set|show|shut
+        |skip|spell|start|stop|switch|take|tell|translate|turn|unlock|unmute|wake|write)\ \w
+      | (can|could|may|will|would)\ (i|you|we)\ \w+\ \w
+      | (i'd\ like|i(\ really|\ just)?\ (want|wanted|need|would\ like))\ \w
+    )""",
+    re.VERBOSE,
+)
+"""Sentences that want something done. Who is asked or told something is spoken to until it is out;
+who tells a story pauses after whole sentences."""
+
+_ADDRESSED = re.compile(r"^\w+(\ \w+)?,\ ")
+"""A name before it: "computer, …"."""
+
 _WHOLE_ANYWAY = re.compile(
     r"\b((think|hope|guess|say|said|or|not|if) so|(yes|no|so|neither|nor|of course)( \w+)? \w+"
     r"|as well|let's (go|do) (it|that))$"
@@ -97,12 +114,20 @@ def finished(text: str, language: str = "en") -> float:
     text = text.strip()
     if language != "en":
         return _by_punctuation(text)
-    words = words_of(_SENTENCE_END.split(text)[-1])
+    sentence = _SENTENCE_END.split(text)[-1]
+    words = words_of(sentence)
     if not words:
         return UNKNOWN if not text or label(text) == "non-speech" else _by_punctuation(text)
     if _TRAILING_OFF.search(text) or words[-1] in HESITATIONS:
         return NEVER
-    return min(_by_punctuation(text), _by_ending(words, text))
+    return min(_by_form(text, sentence), _by_ending(words, text))
+
+
+def _by_form(text: str, sentence: str) -> float:
+    """A request is as good as a question, with its full stop or without."""
+    asked = " ".join(words_of(_ADDRESSED.sub("", sentence)))
+    found = _by_punctuation(text)
+    return ASKED if found in (ENDED, OPEN) and _REQUEST.search(asked) else found
 
 
 def _by_punctuation(text: str) -> float:

@@ -3,9 +3,12 @@
 Theory. There are two witnesses: the words (do they end like a sentence?) and the voice (does its
 melody end like one?). Either is often wrong, since Whisper puts a full stop after anything and
 speakers drop their voice before a pause; so a turn ends quickly only when both agree, and slowly
-when one of them objects.
+when one of them objects. What is asked of somebody is mostly said without a pause after words that
+could be all of it, other than what is told; so there a voice that neither sounds finished nor
+objects is no reason to wait long.
 
     words \\ voice   finished    between     unfinished   not known
+    asking           quick       single      slow         single
     finished         quick       endpoint    slow         single
     between          endpoint    endpoint    slow         endpoint
     unfinished       slow        slow        slow         slow
@@ -63,16 +66,16 @@ def _wanted(evidence: Evidence, options: TurnOptions) -> float:
         return options.quick_seconds
     if evidence.label == "hesitation":
         return options.hesitation_seconds
-    verdicts = [
-        _verdict(evidence.text_finished, options.text_unfinished, options.text_finished),
-        _verdict(evidence.audio_finished, options.audio_unfinished, options.audio_finished),
-    ]
-    if "unfinished" in verdicts:
+    words = _verdict(evidence.text_finished, options.text_unfinished, options.text_finished)
+    voice = _verdict(evidence.audio_finished, options.audio_unfinished, options.audio_finished)
+    if "unfinished" in (words, voice):
         return options.slow_seconds
-    known = [verdict for verdict in verdicts if verdict != "not known"]
-    if not known or "between" in known:
-        return options.endpoint_seconds
-    return options.quick_seconds if len(known) == len(verdicts) else options.single_seconds
+    if words == voice == "finished":
+        return options.quick_seconds
+    asking = (evidence.text_finished or 0.0) >= options.text_asking
+    if {words, voice} == {"finished", "not known"} or (asking and voice == "between"):
+        return options.single_seconds
+    return options.endpoint_seconds
 
 
 def _verdict(value: float | None, unfinished: float, finished: float) -> str:

@@ -23,7 +23,8 @@ class TurnOptions:
     """Silence that ends the turn when both words and voice sound finished."""
 
     single_seconds: Annotated[float, Meta(gt=0)] = 0.5
-    """Silence that ends it when one of the two sounds finished and the other is not known (yet)."""
+    """Silence that ends it when one of the two sounds finished and the other is not known (yet), or
+    when something whole is asked for and the voice leaves it open."""
 
     endpoint_seconds: Annotated[float, Meta(gt=0)] = 1.05
     """Silence that ends it when words and voice leave it open, or nothing is known of them."""
@@ -43,6 +44,10 @@ class TurnOptions:
 
     text_finished: float = 0.6
     """From this on the words sound finished: they end in nothing that needs more."""
+
+    text_asking: float = 0.9
+    """From this on the words are a whole question or request: a voice that leaves it open is enough
+    to answer after `single_seconds`."""
 
     text_unfinished: float = 0.4
     """Down from this the words sound unfinished: "and then", "my number is", "milk, eggs"."""

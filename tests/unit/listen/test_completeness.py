@@ -54,6 +54,27 @@ FINISHED = [
     "Cancel all timers",
 ]
 
+ASKING = [
+    "What time is it?",
+    "Turn on the lights.",
+    "Turn on the lights",
+    "Please open all of the windows.",
+    "Computer, play some music.",
+    "Okay, I'd like a small latte.",
+    "I want a small latte with soy milk.",
+    "It is cold. Can you close the window.",
+    "¿Qué hora es?",
+]
+
+TELLING = [
+    "My name is Tom.",
+    "The lights are on.",
+    "I was in the garden.",
+    "Turn on the lights. It is dark.",
+    "Playing is fun.",
+    "Yes.",
+]
+
 UNFINISHED = [
     "and then...",
     "And then",
@@ -106,6 +127,16 @@ UNFINISHED = [
     "We should",
     "and I",
 ]
+
+
+@pytest.mark.parametrize("text", ASKING)
+def test_what_is_asked_for_is_told_from_what_is_told(text: str) -> None:
+    assert finished(text) >= OPTIONS.text_asking
+
+
+@pytest.mark.parametrize("text", TELLING)
+def test_what_is_told_is_not_asked(text: str) -> None:
+    assert OPTIONS.text_finished <= finished(text) < OPTIONS.text_asking
 
 
 @pytest.mark.parametrize("text", FINISHED)
