@@ -7,6 +7,7 @@ the 0.5 B model and 28 with the 1.5 B, and are read back in 30 ms.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -58,7 +59,8 @@ class HeadFiles:
 
     def forget(self, name: str) -> None:
         """The file is of no use."""
-        (self.folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (self.folder / name).unlink()
 
     def _prune(self) -> None:
         files = sorted(
