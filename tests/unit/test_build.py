@@ -13,11 +13,14 @@ from voice.build_agent import serving as _serving
 from voice.config import load as load_options
 from voice.errors import ModelError, UsageError
 from voice.models import resolve
+from voice.models.cache import default_cache
 from voice.server.serve import ServeOptions
 from voice.speak.apology import fixed_phrases
 from voice.speak.fake import FakeSynthesizer
 from voice.speak.piper import PiperSynthesizer
 from voice.speak.settings import VoiceSettings
+
+KEPT = default_cache().instructions
 
 
 @pytest.fixture(autouse=True)
@@ -30,13 +33,20 @@ def models(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("server", "agent", "serving"),
     [
-        ({}, {}, ServeOptions(model=Path("/models/small.gguf"))),
+        ({}, {}, ServeOptions(model=Path("/models/small.gguf"), heads=KEPT)),
+        ({"keep_instructions": False}, {}, ServeOptions(model=Path("/models/small.gguf"))),
         (
             {"model": "big", "threads": 3, "context_tokens": 8192},
             {},
-            ServeOptions(model=Path("/models/big.gguf"), threads=3, context_tokens=8192),
+            ServeOptions(
+                model=Path("/models/big.gguf"), threads=3, context_tokens=8192, heads=KEPT
+            ),
         ),
-        ({"model": "big"}, {"model": "mine"}, ServeOptions(model=Path("/models/mine.gguf"))),
+        (
+            {"model": "big"},
+            {"model": "mine"},
+            ServeOptions(model=Path("/models/mine.gguf"), heads=KEPT),
+        ),
         (
             {"backend": "upstream", "upstream": "http://there/v1", "threads": 3, "key": "k"},
             {},
