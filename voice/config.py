@@ -120,9 +120,9 @@ class ServerOptions:
     """Cores for the model; 0: the machine's physical cores."""
 
     keep_instructions: bool = True
-    """The server of `voice run` keeps what the model has read of instructions and tools for the
-    next start, whose first answer need not wait for it then: in the cache, at most four files of 12
-    to 28 kB a token. Nothing that is said is in them. `voice serve`, for others, keeps none."""
+    """The server of `voice run` and of a kiosk keeps what the model has read of instructions and
+    tools for the next start, whose first answer need not wait for it then: in the cache, at most
+    four files of 12 to 28 kB a token. Nothing that is said is in them. `voice serve` keeps none."""
 
     context_tokens: int = 4096
     """Longest conversation that the model sees at once, in tokens. Two are kept; of both together

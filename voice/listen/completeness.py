@@ -95,7 +95,7 @@ _REQUEST = re.compile(
 """Sentences that want something done. Who is asked or told something is spoken to until it is out;
 who tells a story pauses after whole sentences."""
 
-_ADDRESSED = re.compile(r"^\w+(\ \w+)?,\ ")
+_ADDRESSED = re.compile(r"^\w+( \w+)?, ")
 """A name before it: "computer, …"."""
 
 _WHOLE_ANYWAY = re.compile(

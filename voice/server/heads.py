@@ -7,23 +7,69 @@ the 0.5 B model and 28 with the 1.5 B, and are read back in 30 ms.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import logging
 import os
+import secrets
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from voice.server.engine import Engine
 
 MOST_FILES: Final = 4
 """The last ones used are kept: a model and a few sets of tools."""
 
+LEAST_TOKENS: Final = 128
+"""Of a head that is worth a file: about a second of reading."""
+
 _SUFFIX: Final = ".kv"
+
+_NOT_KEPT: Final = "what is read of instructions is not kept for the next start: %s"
 
 log = logging.getLogger(__name__)
 
 
+class Heads:
+    """Which head each slot of an engine has, and the files that they are read back from."""
+
+    def __init__(self, engine: Engine, files: HeadFiles) -> None:
+        self._engine = engine
+        self._files = files
+        self._in_slot: dict[int, str] = {}
+        """What a slot has read, or begun to read."""
+
+    async def recall(self, slot: int, head: str) -> None:
+        """Let the slot begin with what was read of this head before."""
+        if self._in_slot.get(slot) == head:
+            return
+        self._in_slot[slot] = head
+        name = await asyncio.to_thread(self._files.find, head)
+        if name and not await self._engine.restore(slot, name):
+            await asyncio.to_thread(self._files.forget, name)
+
+    async def keep(self, slot: int, head: str, tokens: int) -> None:
+        """Write down what the slot has read, which is this head and nothing else."""
+        if tokens >= LEAST_TOKENS and await asyncio.to_thread(self._files.find, head) is None:
+            part = f"{secrets.token_hex(8)}.part"
+            size_bytes = await self._engine.save(slot, part)
+            await asyncio.to_thread(self._files.accept, part, head, size_bytes)
+
+
 class HeadFiles:
     """The files of one model; those of others lie beside them. All of it blocks."""
+
+    @classmethod
+    def open(cls, folder: Path, weights: Path, build: str) -> HeadFiles | None:
+        """In a folder that is made, nobody else's; None where that cannot be done."""
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return cls(folder, weights, build)
+        except OSError as error:
+            log.info(_NOT_KEPT, error)
+            return None
 
     def __init__(self, folder: Path, weights: Path, build: str) -> None:
         """`build` of llama.cpp: another one's states may mean something else."""
@@ -55,7 +101,7 @@ class HeadFiles:
                 path.replace(self.folder / self.name(head))
             self._prune()
         except OSError as error:
-            log.info("what was read of the instructions is not kept: %s", error)
+            log.info(_NOT_KEPT, error)
 
     def forget(self, name: str) -> None:
         """The file is of no use."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -15,17 +13,12 @@ from voice.server import chatml
 from voice.server.answer import Answer
 from voice.server.backend import Faults, Finished, Piece, Prompt, PromptTooLong
 from voice.server.engine import BUILD, SLOTS, Engine
-from voice.server.heads import HeadFiles
+from voice.server.heads import HeadFiles, Heads
 from voice.server.slots import SlotTable
 from voice.server.truncation import windows
 
 _CHARS_PER_TOKEN: Final = 4
 """Of English text; only the size of a truncation's steps depends on it."""
-
-_LEAST_TOKENS: Final = 128
-"""Of a head that is worth a file: about a second of reading."""
-
-log = logging.getLogger(__name__)
 
 
 class LlamaBackend:
@@ -33,12 +26,10 @@ class LlamaBackend:
 
     faults: Faults | None = None
 
-    def __init__(self, engine: Engine, model: str, heads: HeadFiles | None = None) -> None:
+    def __init__(self, engine: Engine, model: str, heads: Heads | None = None) -> None:
         self.model = model
         self._engine = engine
         self._heads = heads
-        self._head_in: dict[int, str] = {}
-        """Which head a slot has read, or begun to read."""
         self._grammar_tried = False
         self._table = SlotTable(SLOTS)
         self._free = asyncio.Semaphore(SLOTS)
@@ -52,9 +43,9 @@ class LlamaBackend:
         heads: Path | None = None,
     ) -> LlamaBackend:
         """Load the model; heads of conversations are kept in that folder. Raises `ModelError`."""
-        kept = await asyncio.to_thread(_made, heads) if heads else None
-        engine = await Engine.open(path, threads, context_tokens, kept)
-        return cls(engine, path.stem, HeadFiles(kept, path, BUILD) if kept else None)
+        files = await asyncio.to_thread(HeadFiles.open, heads, path, BUILD) if heads else None
+        engine = await Engine.open(path, threads, context_tokens, files.folder if files else None)
+        return cls(engine, path.stem, Heads(engine, files) if files else None)
 
     async def close(self) -> None:
         """Free the model, when what is under way has been stopped."""
@@ -89,7 +80,8 @@ class LlamaBackend:
                     answer = Answer(self._engine, slot, window, text)
                     finished = await answer.prepare()
                     if not window.items:
-                        await self._keep(slot, text, finished.input_tokens)
+                        if self._heads:
+                            await self._heads.keep(slot, text, finished.input_tokens)
                         await self._try_grammar(answer, window)
                     return finished
                 except PromptTooLong as error:
@@ -109,41 +101,14 @@ class LlamaBackend:
             slot = self._table.take(text, prompt.ends)
             assert slot is not None, "the semaphore lets in as many as there are slots"
             try:
-                await self._recall(slot, chatml.render_open(replace(prompt, items=())))
+                if self._heads:
+                    await self._heads.recall(slot, chatml.render_open(replace(prompt, items=())))
                 yield slot
             finally:
                 self._table.give_back(slot)
-
-    async def _recall(self, slot: int, head: str) -> None:
-        """Let the slot begin with what was read of this head before."""
-        if self._heads is None or self._head_in.get(slot) == head:
-            return
-        self._head_in[slot] = head
-        name = await asyncio.to_thread(self._heads.find, head)
-        if name and not await self._engine.restore(slot, name):
-            await asyncio.to_thread(self._heads.forget, name)
 
     async def _try_grammar(self, answer: Answer, prompt: Prompt) -> None:
         """Nobody waits for anything yet, as somebody would at the first call of a tool."""
         if prompt.tools and not self._grammar_tried:
             self._grammar_tried = True
             await answer.try_grammar()
-
-    async def _keep(self, slot: int, head: str, tokens: int) -> None:
-        """Write down what the slot has read, which is this head and nothing else."""
-        if self._heads is None or tokens < _LEAST_TOKENS:
-            return
-        if await asyncio.to_thread(self._heads.find, head) is None:
-            part = f"{secrets.token_hex(8)}.part"
-            size_bytes = await self._engine.save(slot, part)
-            await asyncio.to_thread(self._heads.accept, part, head, size_bytes)
-
-
-def _made(folder: Path) -> Path | None:
-    """The folder, nobody else's; None where it cannot be made."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        log.info("what is read of instructions is not kept: %s", error)
-        return None
-    return folder

@@ -56,7 +56,7 @@ class ServeOptions:
     threads: int | None = None
     """Threads of the `llama` backend; None takes the machine's physical cores."""
     context_tokens: int = 4096
-    """Context of the `llama` backend, shared by the conversations under way."""
+    """Context of the `llama` backend, for each of the conversations under way."""
     heads: Path | None = None
     """Folder where the `llama` backend keeps what it has read of instructions and tools; None
     keeps nothing."""
